@@ -1,0 +1,38 @@
+"""Time as the workers see it: one clock for durations, one for dates."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+__all__ = ["Clock", "SystemClock"]
+
+
+class Clock(Protocol):
+    """Where durations and dates come from; simulations bring their own."""
+
+    def now(self) -> float:
+        """Return seconds on a clock that only goes forward and keeps running while the machine is suspended."""
+        ...
+
+    def wall(self) -> float:
+        """Return seconds since 1970 (UTC); it may jump, so it is for dates alone."""
+        ...
+
+
+class SystemClock:
+    """The machine's clocks: CLOCK_BOOTTIME where there is one (Linux), so that a suspend counts against leases."""
+
+    __slots__ = ()
+
+    if hasattr(time, "CLOCK_BOOTTIME"):
+
+        def now(self) -> float:
+            return time.clock_gettime(time.CLOCK_BOOTTIME)
+    else:  # pragma: no cover - macOS: its monotonic clock stops in sleep, which design accepts for development
+
+        def now(self) -> float:
+            return time.monotonic()
+
+    def wall(self) -> float:
+        return time.time()

@@ -1,0 +1,329 @@
+"""What happens, as frozen values. Logs, metrics, traces and tests are readers of these; no logic is.
+
+An observer is any callable that takes an event. It must not block and must not raise; one that raises is
+reported once on standard error and its event is dropped.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from sqsjobs.job import Job
+from sqsjobs.outcome import Outcome
+
+__all__ = [
+    "DeadLettered",
+    "Event",
+    "HeartbeatFailed",
+    "HeartbeatSent",
+    "JobDelivered",
+    "JobEnded",
+    "JobEnqueued",
+    "JobNotEnqueued",
+    "JobOverran",
+    "JobSettled",
+    "JobStarted",
+    "LeaseEnded",
+    "LoopBlocked",
+    "Observer",
+    "PollCompleted",
+    "PollFailed",
+    "PollPaused",
+    "RedriveTooLow",
+    "SettleFailed",
+    "SqsCalled",
+    "StoreFailed",
+    "WorkerReady",
+    "WorkerStarted",
+    "WorkerStopped",
+    "WorkerStopping",
+    "fan_out",
+]
+
+
+# The producer's side --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class JobEnqueued:
+    """SQS has accepted a job."""
+
+    job_id: str
+    task: str
+    queue: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobNotEnqueued:
+    """A job was rejected (`uncertain` False), or no answer came (True)."""
+
+    job_id: str
+    task: str
+    queue: str
+    problem: str
+    uncertain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SqsCalled:
+    """A request to SQS ended: how many entries or messages it carried, and SQS's error code where it failed."""
+
+    operation: str
+    queue: str
+    entries: int
+    seconds: float
+    error: str | None = None
+
+
+# Polling --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PollCompleted:
+    """A receive came back with `messages` messages."""
+
+    queue: str
+    messages: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class PollFailed:
+    """A receive failed, for the `failures`th time in a row; the next is made after `retry_in` seconds."""
+
+    queue: str
+    problem: str
+    failures: int
+    retry_in: float
+
+
+@dataclass(frozen=True, slots=True)
+class PollPaused:
+    """Polling of a queue pauses for `seconds`: the job store is away, or messages come faster than they can be judged."""
+
+    queue: str
+    reason: str
+    seconds: float
+
+
+# The life of a job in a worker ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class JobDelivered:
+    """A message became a job; `waited` seconds after it was enqueued."""
+
+    job: Job
+    receive_count: int
+    waited: float
+
+
+@dataclass(frozen=True, slots=True)
+class JobStarted:
+    """An attempt starts."""
+
+    job: Job
+    attempt: int
+    receive_count: int
+    waited: float
+
+
+@dataclass(frozen=True, slots=True)
+class JobEnded:
+    """An attempt ended."""
+
+    job: Job
+    attempt: int
+    outcome: Outcome
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class JobOverran:
+    """A job in a thread goes on past its timeout: it keeps its lease and its slot until the thread ends."""
+
+    job: Job
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class JobSettled:
+    """A message's disposition was carried out. `job_id` and `task` are None where it never became a job."""
+
+    queue: str
+    message_id: str
+    job_id: str | None
+    task: str | None
+    outcome: Outcome
+    disposition: str
+    delay: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLettered:
+    """An annotated copy of a message is in the dead-letter queue."""
+
+    queue: str
+    message_id: str
+    job_id: str | None
+    task: str | None
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class SettleFailed:
+    """A disposition could not be carried out; the message comes back by itself when its lease ends."""
+
+    queue: str
+    message_id: str
+    job_id: str | None
+    disposition: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFailed:
+    """A call to the job store failed."""
+
+    operation: str
+    problem: str
+
+
+# Leases ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatSent:
+    """Leases were extended by one request."""
+
+    queue: str
+    leases: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatFailed:
+    """A request to extend leases failed; it is tried again until the leases' deadlines."""
+
+    queue: str
+    leases: int
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseEnded:
+    """A lease was lost while its message was in hand."""
+
+    queue: str
+    message_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoopBlocked:
+    """The event loop has not run for `seconds`; `task` names what blocks it, `stack` shows where."""
+
+    task: str
+    seconds: float
+    stack: str
+
+
+# The worker -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStarted:
+    """A worker has begun."""
+
+    worker: str
+    queues: tuple[str, ...]
+    concurrency: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerReady:
+    """Whether the worker can do its work has changed; `problem` is empty when it can."""
+
+    worker: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class RedriveTooLow:
+    """A queue's maxReceiveCount is so low that SQS may dead-letter jobs that have attempts left."""
+
+    queue: str
+    max_receive_count: int
+    needed: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStopping:
+    """A stop was asked for; `in_hand` jobs run on for at most `grace` seconds."""
+
+    worker: str
+    reason: str
+    in_hand: int
+    grace: float
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStopped:
+    """The worker has ended; `clean` if nothing was left running."""
+
+    worker: str
+    clean: bool
+
+
+Event: TypeAlias = (
+    JobEnqueued
+    | JobNotEnqueued
+    | SqsCalled
+    | PollCompleted
+    | PollFailed
+    | PollPaused
+    | JobDelivered
+    | JobStarted
+    | JobEnded
+    | JobOverran
+    | JobSettled
+    | DeadLettered
+    | SettleFailed
+    | StoreFailed
+    | HeartbeatSent
+    | HeartbeatFailed
+    | LeaseEnded
+    | LoopBlocked
+    | WorkerStarted
+    | WorkerReady
+    | RedriveTooLow
+    | WorkerStopping
+    | WorkerStopped
+)
+"""Everything that is told."""
+
+Observer: TypeAlias = Callable[[Event], None]
+"""A reader of events. It may be called from the heartbeat thread as well as from the event loop's."""
+
+
+def fan_out(observers: Iterable[Observer]) -> Observer:
+    """Return an observer that tells all of `observers`; one that raises does not disturb the others."""
+    readers = tuple(observers)
+    reported: set[Observer] = set()
+
+    def tell(event: Event) -> None:
+        for reader in readers:
+            try:
+                reader(event)
+            except Exception:  # noqa: BLE001 - an observer must not take the worker down
+                if reader not in reported:
+                    reported.add(reader)
+                    sys.stderr.write(
+                        f"sqsjobs: an observer failed and is not reported again:\n{traceback.format_exc()}"
+                    )
+
+    return tell

@@ -1,0 +1,125 @@
+"""The vocabulary of the ground floor: a job, its id, its status, and a call that is to become a job."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Generic, NewType, TypeVar
+from uuid import UUID
+
+__all__ = ["Call", "Job", "JobId", "JobStatus", "checked_job_id", "new_job_id"]
+
+R_co = TypeVar("R_co", covariant=True)
+
+JobId = NewType("JobId", str)
+"""A job's id: 16 to 64 characters of ``A-Z a-z 0-9 _ -``; those made here are UUIDv7, so they sort by time."""
+
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+"""The headers of a job that has none; shared, immutable."""
+
+_JOB_ID = re.compile(r"[A-Za-z0-9_-]{16,64}", re.ASCII)
+
+
+def new_job_id() -> JobId:
+    """Make an id before anything is sent: UUIDv7 (RFC 9562), 48 bits of milliseconds and 74 random bits.
+
+    The random bits come from the operating system at every call, so ids do not repeat after a fork.
+    """
+    milliseconds = time.time_ns() // 1_000_000
+    random = int.from_bytes(os.urandom(10))
+    value = (milliseconds & (1 << 48) - 1) << 80 | 0x7 << 76 | (random >> 68 & 0xFFF) << 64
+    value |= 0b10 << 62 | random & (1 << 62) - 1
+    return JobId(str(UUID(int=value)))
+
+
+def checked_job_id(text: str) -> JobId:
+    """Return `text` as a job id.
+
+    Raises:
+        ValueError: if it cannot be one; ids travel into logs, keys and URLs, so the alphabet is closed.
+    """
+    if not _JOB_ID.fullmatch(text):
+        raise ValueError(f"{text[:80]!r} is no job id: 16 to 64 characters of A-Z a-z 0-9 _ -")
+    return JobId(text)
+
+
+class JobStatus(StrEnum):
+    """Where a job is in its life, as its record says."""
+
+    SCHEDULED = "scheduled"
+    """Accepted, and not due yet."""
+    QUEUED = "queued"
+    """Waiting for a worker (or given back by one)."""
+    RUNNING = "running"
+    """An attempt is under way."""
+    RETRYING = "retrying"
+    """An attempt failed; the next is due later."""
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    DISCARDED = "discarded"
+    CANCELLED = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen to the job."""
+        return self in _ENDED
+
+
+_ENDED = frozenset({JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.DISCARDED, JobStatus.CANCELLED})
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One call of a task, to be run.
+
+    Attributes:
+        id: made by the producer before sending.
+        task: the name under which the registry knows the function.
+        queue: the queue's name in the app (without prefix), or its URL.
+        arguments: the arguments by name, as one JSON object.
+        headers: what travels beside the arguments: trace context and the user's own.
+        enqueued_at: seconds since 1970 (UTC), by the producer's clock.
+        group: the message group (FIFO), or the tenant of a fair queue.
+        epoch: how often the job was sent anew (0 the first time); part of the deduplication id.
+        attempts: attempts used up before this sending; not 0 only for a job re-sent without a job store.
+        not_before: seconds since 1970 before which it must not start, or None.
+    """
+
+    id: JobId
+    task: str
+    queue: str
+    arguments: bytes
+    headers: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS)
+    enqueued_at: float = 0.0
+    group: str | None = None
+    epoch: int = 0
+    attempts: int = 0
+    not_before: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[R_co]):
+    """A call of a task as a value, made by `Task.call`; it becomes a job when it is enqueued.
+
+    Attributes:
+        task: the task's name.
+        queue: the queue it goes to.
+        arguments: the arguments by name, as one JSON object; already checked.
+        delay: seconds before it may start.
+        group: the message group (FIFO), or the tenant of a fair queue.
+        unique: a key that at most one unfinished job of this task has.
+        headers: what travels beside the arguments.
+    """
+
+    task: str
+    queue: str
+    arguments: bytes
+    delay: float = 0.0
+    group: str | None = None
+    unique: str | None = None
+    headers: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS)

@@ -1,0 +1,209 @@
+"""What became of a run, as a union of frozen values; `disposition.decide` says what follows from each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from sqsjobs.job import JobStatus
+
+__all__ = [
+    "AlreadyEnded",
+    "AlreadyRunning",
+    "CrashLimitReached",
+    "Discarded",
+    "Failed",
+    "Failure",
+    "Interrupted",
+    "LostLease",
+    "NotDue",
+    "Outcome",
+    "Overdelivered",
+    "Poison",
+    "Rejected",
+    "RetryRequested",
+    "Snoozed",
+    "StoreDown",
+    "Succeeded",
+    "TimedOut",
+    "Unknown",
+    "Unstarted",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An error as text; it is never turned back into an exception class.
+
+    Attributes:
+        type: the exception's qualified name, such as ``"builtins.ValueError"``.
+        message: its text.
+        traceback: the frames as text, without local variables.
+        fingerprint: 12 hexadecimal digits, equal for failures of the same type raised at the same place.
+    """
+
+    type: str
+    message: str
+    traceback: str = ""
+    fingerprint: str = ""
+
+
+# What became of a run -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """The function returned; `result` is its value as JSON, or None where no record keeps it."""
+
+    result: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The function raised; `permanent` if the task's retry policy gives up on such an error."""
+
+    failure: Failure
+    permanent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TimedOut:
+    """The attempt took longer than the task's timeout of `after` seconds."""
+
+    after: float
+
+
+@dataclass(frozen=True, slots=True)
+class RetryRequested:
+    """The function raised `RetryAfter`."""
+
+    delay: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snoozed:
+    """The function raised `Snooze`."""
+
+    delay: float
+
+
+@dataclass(frozen=True, slots=True)
+class Discarded:
+    """The function raised `Discard`."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The function raised `Reject`."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """The worker stopped before the function had ended; not a failure.
+
+    `linger` is the delay in seconds before another worker may see the message: 1 s where the function
+    was cancelled, more where a thread may still be running.
+    """
+
+    linger: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class LostLease:
+    """The lease ended while the function ran; the message is not touched again."""
+
+    reason: str
+
+
+# Why a delivery did not become a run ----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Unstarted:
+    """The worker took the message and gives it back unrun: it is stopping, or kept it waiting too long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Poison:
+    """The message can never become a run. `code` is ``"invalid-envelope"`` or ``"invalid-arguments"``."""
+
+    code: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """This worker does not know the task, or not this version of the envelope; another may."""
+
+    code: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyRunning:
+    """Another delivery of the job runs under a lease that lasts `for_seconds` longer."""
+
+    for_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyEnded:
+    """The job has ended before; this is one delivery too many."""
+
+    status: JobStatus
+
+
+@dataclass(frozen=True, slots=True)
+class NotDue:
+    """The job may not start for another `for_seconds`."""
+
+    for_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class CrashLimitReached:
+    """The job has taken its worker down `crashes` times."""
+
+    crashes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Overdelivered:
+    """The attempts were used up by crashes or deliveries, so the function is not started again."""
+
+    deliveries: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoreDown:
+    """The job store did not answer, so nothing may start."""
+
+    problem: str
+
+
+Outcome: TypeAlias = (
+    Succeeded
+    | Failed
+    | TimedOut
+    | RetryRequested
+    | Snoozed
+    | Discarded
+    | Rejected
+    | Interrupted
+    | LostLease
+    | Unstarted
+    | Poison
+    | Unknown
+    | AlreadyRunning
+    | AlreadyEnded
+    | NotDue
+    | CrashLimitReached
+    | Overdelivered
+    | StoreDown
+)
+"""What became of a delivery: of the run it led to, or why it led to none."""

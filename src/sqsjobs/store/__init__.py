@@ -1,0 +1,1 @@
+"""Job stores: `base` is the contract; `memory` and `sqlite` keep it."""
