@@ -11,6 +11,7 @@ __all__ = [
     "AlreadyEnded",
     "AlreadyRunning",
     "CrashLimitReached",
+    "Crashed",
     "Discarded",
     "Failed",
     "Failure",
@@ -71,6 +72,14 @@ class TimedOut:
     """The attempt took longer than the task's timeout of `after` seconds."""
 
     after: float
+
+
+@dataclass(frozen=True, slots=True)
+class Crashed:
+    """The child process that ran the function died; `crashes` counts the job's crashes, this one included."""
+
+    failure: Failure
+    crashes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +199,7 @@ Outcome: TypeAlias = (
     Succeeded
     | Failed
     | TimedOut
+    | Crashed
     | RetryRequested
     | Snoozed
     | Discarded

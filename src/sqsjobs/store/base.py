@@ -154,6 +154,7 @@ class RecordChange:
         status: the new status.
         now: by the worker's clock; `ended_at`, where the status is an end.
         attempt_back: whether the attempt is given back (attempts - 1).
+        crashed: whether the attempt took its child process down (crashes + 1).
         not_before: before when the next attempt may not start; None clears it.
         result: the value as JSON.
         failure: the error; None keeps the last one, except on success, which clears it.
@@ -165,6 +166,7 @@ class RecordChange:
     status: JobStatus
     now: float
     attempt_back: bool = False
+    crashed: bool = False
     not_before: float | None = None
     result: bytes | None = None
     failure: Failure | None = None
