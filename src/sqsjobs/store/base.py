@@ -201,8 +201,8 @@ class JobStore(Protocol):
     async def claim(self, request: ClaimRequest) -> ClaimResult:
         """Claim a job for an attempt: status running, epoch + 1, attempts + 1; makes the record if there is none.
 
-        Refused where the job has ended, is under a live lease, or is not due. Repeated with the
-        same `worker` and `lease_until` after an uncertain answer, it returns what the first one got.
+        Refused where the job has ended, is under a live lease, or is not due. Repeated with the very same
+        request after an uncertain answer, it returns what the first one got.
         """
         ...
 

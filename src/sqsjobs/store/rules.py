@@ -1,0 +1,179 @@
+"""The life of a record, decided: what a claim, a change, an extension or a re-opening makes of a `JobRecord`.
+
+Pure functions of values. Each returns the record as it is to be (the very same object where there is
+nothing to write), or why not. A store reads, asks here, and writes only if the record is still what it read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sqsjobs.job import JobStatus
+from sqsjobs.store.base import (
+    DONE_RECORD_TTL,
+    Claimed,
+    ClaimRequest,
+    Ended,
+    JobRecord,
+    Leased,
+    RecordChange,
+    Scheduled,
+)
+
+__all__ = ["UNTOUCHED_TTL", "admitted", "changed", "claimed", "current", "extended", "grant", "reopened"]
+
+UNTOUCHED_TTL = DONE_RECORD_TTL
+"""Seconds that the record of an unfinished job is kept after its last write.
+
+SQS keeps no message longer than 14 days, so by then no delivery of the job can come any more; without
+this, a job whose message was lost would hold its unique key for ever.
+"""
+
+
+def current(record: JobRecord | None, now: float) -> JobRecord | None:
+    """Return what is left of `record` at `now`: nothing once it has expired, no result once that has."""
+    if record is None or _is_over(record.expires_at, now):
+        return None
+    if record.result is not None and _is_over(record.result_expires_at, now):
+        return replace(record, result=None)
+    return record
+
+
+def admitted(record: JobRecord, now: float) -> JobRecord:
+    """Return `record` as it is inserted: with a date on which it expires if nobody ever touches it."""
+    return record if record.expires_at is not None else replace(record, expires_at=now + UNTOUCHED_TTL)
+
+
+def claimed(record: JobRecord | None, request: ClaimRequest) -> JobRecord | Leased | Ended | Scheduled:
+    """Return the record under the claim of `request`, unchanged if it is just that already, or what stands against it."""
+    if record is None:
+        return _started(_unclaimed(request), request)
+    if _is_claimed_by(record, request):
+        return record
+    if _comes_back(record, request):
+        return _started(reopened(record, request.now) or record, request)
+    return _obstacle(record, request.now) or _started(record, request)
+
+
+def grant(record: JobRecord) -> Claimed:
+    """Return what the claimant of `record` is told."""
+    return Claimed(record.epoch, record.attempts, record.crashes)
+
+
+def changed(record: JobRecord | None, epoch: int, change: RecordChange) -> JobRecord | None:
+    """Return the record as the claimant of `epoch` leaves it, or None if it may not say so any more.
+
+    An ended record takes a change only if it is the one that ended it, so that repeating it is harmless.
+    """
+    if record is None or record.epoch != epoch:
+        return None
+    after = _ended(record, change) if change.status.ended else _given_up(record, change)
+    if record.status.ended:
+        return record if after == record else None
+    return after
+
+
+def extended(record: JobRecord | None, epoch: int, lease_until: float) -> JobRecord | None:
+    """Return the record with its lease up to `lease_until`, or None if the claim of `epoch` does not hold it."""
+    if record is None or record.epoch != epoch or record.status is not JobStatus.RUNNING:
+        return None
+    return replace(record, lease_until=lease_until)
+
+
+def reopened(record: JobRecord | None, now: float) -> JobRecord | None:
+    """Return an ended, not succeeded record as queued again, its last failure kept; None for any other."""
+    if record is None or not record.status.ended or record.status is JobStatus.SUCCEEDED:
+        return None
+    return replace(
+        record,
+        status=JobStatus.QUEUED,
+        attempts=0,
+        crashes=0,
+        epoch=record.epoch + 1,
+        not_before=None,
+        ended_at=None,
+        result=None,
+        dead_lettered=False,
+        result_expires_at=None,
+        expires_at=now + UNTOUCHED_TTL,
+    )
+
+
+def _is_over(date: float | None, now: float) -> bool:
+    return date is not None and date <= now
+
+
+def _unclaimed(request: ClaimRequest) -> JobRecord:
+    # A message that comes back after its record has expired still names the last epoch: fencing tokens go on from it.
+    return JobRecord(
+        request.job_id,
+        request.task,
+        request.queue,
+        JobStatus.QUEUED,
+        epoch=request.reopens_epoch or 0,
+        enqueued_at=request.enqueued_at,
+    )
+
+
+def _is_claimed_by(record: JobRecord, request: ClaimRequest) -> bool:
+    claim = (record.status, record.worker, record.started_at, record.lease_until)
+    return claim == (JobStatus.RUNNING, request.worker, request.now, request.lease_until)
+
+
+def _comes_back(record: JobRecord, request: ClaimRequest) -> bool:
+    return record.status is JobStatus.FAILED and record.epoch == request.reopens_epoch
+
+
+def _obstacle(record: JobRecord, now: float) -> Leased | Ended | Scheduled | None:
+    if record.status.ended:
+        return Ended(record.status)
+    if record.lease_until is not None and record.lease_until > now:
+        return Leased(record.lease_until)
+    if record.not_before is not None and record.not_before > now:
+        return Scheduled(record.not_before)
+    return None
+
+
+def _started(record: JobRecord, request: ClaimRequest) -> JobRecord:
+    crashed = record.status is JobStatus.RUNNING
+    return replace(
+        record,
+        status=JobStatus.RUNNING,
+        attempts=record.attempts + 1,
+        crashes=record.crashes + crashed,
+        epoch=record.epoch + 1,
+        lease_until=request.lease_until,
+        not_before=None,
+        started_at=request.now,
+        worker=request.worker,
+        expires_at=request.now + UNTOUCHED_TTL,
+    )
+
+
+def _ended(record: JobRecord, change: RecordChange) -> JobRecord:
+    return replace(
+        _left(record, change),
+        ended_at=change.now,
+        result=change.result,
+        dead_lettered=change.dead_lettered,
+        result_expires_at=None if change.result is None else change.now + change.result_ttl,
+        expires_at=change.now + change.record_ttl,
+    )
+
+
+def _given_up(record: JobRecord, change: RecordChange) -> JobRecord:
+    return replace(_left(record, change), not_before=change.not_before, expires_at=change.now + UNTOUCHED_TTL)
+
+
+def _left(record: JobRecord, change: RecordChange) -> JobRecord:
+    # Only a running attempt can be given back: a change that is repeated finds none, and gives none back twice.
+    gives_back = change.attempt_back and record.status is JobStatus.RUNNING
+    succeeded = change.status is JobStatus.SUCCEEDED
+    return replace(
+        record,
+        status=change.status,
+        attempts=record.attempts - gives_back,
+        lease_until=None,
+        not_before=None,
+        failure=change.failure if succeeded else change.failure or record.failure,
+    )
