@@ -7,6 +7,7 @@ The tree of errors::
     ├── TaskNotBound              a task is enqueued that no app has included
     ├── UnknownTask               a name that is not in the registry
     ├── InvalidArguments          a call that does not fit the task's signature
+    ├── InvalidResult             a recorded result that does not fit the task's return annotation
     ├── EnqueueRejected           SQS, or a limit of SQS, refused the job: it will not run
     │   ├── PayloadTooLarge       … because it is larger than a message may be
     │   └── DelayTooLong          … because it is delayed further than SQS can delay
@@ -50,6 +51,7 @@ __all__ = [
     "EnqueueUncertain",
     "InvalidArguments",
     "InvalidEnvelope",
+    "InvalidResult",
     "JobCancelled",
     "JobFailed",
     "LeaseLost",
@@ -111,6 +113,15 @@ class InvalidArguments(SqsJobsError):
 
     def __init__(self, task: str, problem: str) -> None:
         super().__init__(f"task {task!r}: {problem}")
+        self.task = task
+        self.problem = problem
+
+
+class InvalidResult(SqsJobsError):
+    """Raised by `JobHandle.result` when the value does not fit the return annotation of the task as it is here."""
+
+    def __init__(self, task: str, problem: str) -> None:
+        super().__init__(f"the result of task {task!r} does not fit its return annotation: {problem}")
         self.task = task
         self.problem = problem
 

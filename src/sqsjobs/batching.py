@@ -1,0 +1,205 @@
+"""The one batcher: gathers single items into batches for sends, deletes and visibility changes.
+
+Every item has its own confirmation or error, and nobody waits for company when nothing else is going on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Generic, Self, TypeVar
+
+__all__ = ["Batcher", "first_batch"]
+
+I = TypeVar("I")  # noqa: E741 - input
+O = TypeVar("O")  # noqa: E741 - output
+
+
+class Batcher(Generic[I, O]):
+    """Gathers items that are submitted one by one and flushes them in batches.
+
+    With `linger` 0, what is submitted in the same turn of the event loop goes together, at once while fewer
+    than `concurrency` flushes are under way; otherwise it gathers until one ends. With a `linger`, a batch goes
+    at the first of: full, as old as `linger`, or joined by an urgent item.
+
+    Enter it on the loop where it is used. Leaving flushes what waits, and ends when all flushes have ended.
+
+    Args:
+        flush: carries a batch out; one result per item, in order. What it raises, every item of the batch gets.
+        max_items: the most items of a batch.
+        max_bytes: the most bytes of a batch, by `size`; a single larger item goes alone.
+        size: the bytes of an item; 0 each, if there is none.
+        linger: seconds a batch waits for company.
+        concurrency: how many flushes run at once.
+    """
+
+    def __init__(
+        self,
+        flush: Callable[[list[I]], Awaitable[Sequence[O]]],
+        *,
+        max_items: int = 10,
+        max_bytes: int | None = None,
+        size: Callable[[I], int] | None = None,
+        linger: float = 0.0,
+        concurrency: int = 8,
+    ) -> None:
+        self._flush = flush
+        self._max_items = max_items
+        self._max_bytes = max_bytes
+        self._size = size
+        self._linger = linger
+        self._concurrency = concurrency
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._waiting: deque[_Entry[I, O]] = deque()
+        self._waiting_bytes = 0
+        self._hurried = False
+        self._alarm: asyncio.Handle | None = None
+        self._flushes: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"<Batcher: {len(self._waiting)} waiting, {len(self._flushes)} flushes under way>"
+
+    async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self._closed = True
+        try:
+            self._start_due()
+            while self._flushes:
+                await asyncio.wait(self._flushes)
+        finally:
+            self._abandon()
+
+    def _abandon(self) -> None:
+        """Cancel what is left; only a cancelled exit leaves anything."""
+        for entry in self._waiting:
+            entry.future.cancel()
+        self._waiting.clear()
+        for task in self._flushes:
+            task.cancel()
+
+    async def submit(self, item: I, *, urgent: bool = False) -> O:
+        """Put `item` into a batch and return its result; a caller who is cancelled first takes only it back."""
+        return await self.submit_nowait(item, urgent=urgent)
+
+    def submit_nowait(self, item: I, *, urgent: bool = False) -> asyncio.Future[O]:
+        """Put `item` into a batch; the future has its result. Cancel it before the flush, and it is left out.
+
+        Raises:
+            RuntimeError: outside the batcher's ``async with``.
+        """
+        if self._loop is None or self._closed:
+            raise RuntimeError("the batcher is not open: submit inside its `async with`")
+        size = self._size(item) if self._size else 0
+        due = self._loop.time() + self._linger if self._linger else 0.0
+        entry = _Entry[I, O](item, size, due, self._loop.create_future())
+        self._waiting.append(entry)
+        self._waiting_bytes += size
+        self._hurried |= urgent
+        self._set_alarm()
+        return entry.future
+
+    def _set_alarm(self) -> None:
+        """Arrange for `_start_due`: in this turn if a batch is ready, else when the oldest item is due."""
+        assert self._loop is not None
+        if self._ready(now=0.0):
+            if not self._alarm or isinstance(self._alarm, asyncio.TimerHandle):
+                self._clear_alarm()
+                self._alarm = self._loop.call_soon(self._start_due)
+        elif not self._alarm:
+            self._alarm = self._loop.call_at(self._waiting[0].due, self._start_due)
+
+    def _clear_alarm(self) -> None:
+        if self._alarm:
+            self._alarm.cancel()
+            self._alarm = None
+
+    def _ready(self, now: float) -> bool:
+        """Whether what waits should wait no longer."""
+        return (
+            self._hurried
+            or self._closed
+            or self._waiting[0].due <= now
+            or len(self._waiting) >= self._max_items
+            or (self._max_bytes is not None and self._waiting_bytes >= self._max_bytes)
+        )
+
+    def _start_due(self) -> None:
+        """Start as many flushes as are ready and allowed; the others start when one of these ends."""
+        assert self._loop is not None
+        self._clear_alarm()
+        # A timer of asyncio may fire a clock tick early.
+        now = self._loop.time() + 0.001
+        while self._waiting and len(self._flushes) < self._concurrency and self._ready(now):
+            batch = [entry for entry in self._take_batch() if not entry.future.done()]
+            if batch:
+                task = self._loop.create_task(self._carry_out(batch))
+                self._flushes.add(task)
+                task.add_done_callback(self._flush_ended)
+        if not self._waiting:
+            self._hurried = False
+        elif len(self._flushes) < self._concurrency:
+            self._set_alarm()
+
+    def _take_batch(self) -> list[_Entry[I, O]]:
+        count = first_batch((entry.size for entry in self._waiting), self._max_items, self._max_bytes)
+        batch = [self._waiting.popleft() for _ in range(count)]
+        self._waiting_bytes -= sum(entry.size for entry in batch)
+        return batch
+
+    async def _carry_out(self, batch: list[_Entry[I, O]]) -> None:
+        try:
+            results = _one_each(batch, await self._flush([entry.item for entry in batch]))
+        except Exception as error:  # noqa: BLE001 - it is the callers' to handle
+            for entry in batch:
+                entry.fail(error)
+        except BaseException:
+            for entry in batch:
+                entry.future.cancel()
+            raise
+        else:
+            for entry, result in zip(batch, results, strict=True):
+                entry.succeed(result)
+
+    def _flush_ended(self, task: asyncio.Task[None]) -> None:
+        self._flushes.discard(task)
+        if self._waiting:
+            self._start_due()
+
+
+@dataclass(slots=True)
+class _Entry(Generic[I, O]):
+    item: I
+    size: int
+    due: float
+    future: asyncio.Future[O]
+
+    def succeed(self, result: O) -> None:
+        if not self.future.done():
+            self.future.set_result(result)
+
+    def fail(self, error: Exception) -> None:
+        if not self.future.done():
+            self.future.set_exception(error)
+
+
+def _one_each(batch: Sequence[object], results: Sequence[O]) -> Sequence[O]:
+    if len(results) != len(batch):
+        raise RuntimeError(f"a flush of {len(batch)} items gave {len(results)} results")
+    return results
+
+
+def first_batch(sizes: Iterable[int], max_items: int, max_bytes: int | None) -> int:
+    """Return how many of the items with these sizes go into the first batch: as many as fit, at least one."""
+    count = total = 0
+    for size in sizes:
+        total += size
+        if count == max_items or (count and max_bytes is not None and total > max_bytes):
+            break
+        count += 1
+    return count

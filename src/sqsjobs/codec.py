@@ -1,0 +1,341 @@
+"""Typed arguments and results to and from JSON: msgspec on the function's own annotations.
+
+Arguments travel by name, so a signature can grow a default argument while jobs are queued. They are checked
+twice: in the caller, by decoding what was encoded, and in the worker.
+
+Annotations are read when the function is declared; where they name what does not exist yet, at first use.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any, Final, Never, NoReturn, get_type_hints  # Any: what JSON holds, and what functions take
+
+import msgspec
+from msgspec import inspect as types
+
+from sqsjobs.errors import ConfigurationError, InvalidArguments, InvalidResult
+
+__all__ = ["ResultNotEncodable", "TaskCodec"]
+
+
+class ResultNotEncodable(ValueError):
+    """Raised when what a task returned has no JSON form, or does not fit its return annotation."""
+
+
+class TaskCodec:
+    """The arguments and the result of one task, to and from JSON. Make it with `of` or `untyped`."""
+
+    def __init__(self, task: str, function: Callable[..., object] | None) -> None:
+        self.task = task
+        self._function = function
+        self._signature = _checked_signature(function, task) if function else None
+        self._decoders: _Decoders | None = None
+
+    @classmethod
+    def of(cls, function: Callable[..., object], task_name: str) -> TaskCodec:
+        """Return the codec of `function`.
+
+        Raises:
+            ConfigurationError: if the signature has parameters that cannot travel by name, or an annotation
+                has no JSON form.
+        """
+        codec = cls(task_name, function)
+        with suppress(_NotYetDefined):  # a type declared further down; `resolve` is called again at first use
+            codec.resolve()
+        return codec
+
+    @classmethod
+    def untyped(cls, task_name: str) -> TaskCodec:
+        """Return the codec of a task whose function is not here: any arguments by name, any result."""
+        return cls(task_name, None)
+
+    def resolve(self) -> None:
+        """Read the annotations, if that is not done yet.
+
+        Raises:
+            ConfigurationError: if one names what does not exist, or has no JSON form.
+        """
+        if not self._decoders:
+            self._decoders = _decoders(self._function, self._signature, self.task)
+
+    def encode_call(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> bytes:
+        """Return the arguments of a call by name, as a JSON object; defaults are left to the worker's signature.
+
+        Raises:
+            InvalidArguments: if the call does not fit the signature, or a value has no JSON form.
+        """
+        arguments = self._bound(args, kwargs)
+        try:
+            raw = _encoder.encode(arguments)
+        except _UNENCODABLE as error:
+            raise InvalidArguments(self.task, _blamed(arguments, error)) from None
+        if b"null" in raw:  # what JSON makes of NaN, too
+            self._refuse_non_finite(arguments)
+        self.decode_arguments(raw)
+        return raw
+
+    def decode_arguments(self, raw: bytes) -> dict[str, Any]:
+        """Return the arguments that `raw` gives, by name.
+
+        Raises:
+            InvalidArguments: if they do not fit the signature: a wrong type, a missing or an unknown name.
+        """
+        self.resolve()
+        assert self._decoders
+        try:
+            return self._decoders.arguments(raw)
+        except _UNDECODABLE as error:
+            raise InvalidArguments(self.task, _located(error)) from None
+
+    def encode_result(self, value: object) -> bytes:
+        """Return `value` as JSON.
+
+        Raises:
+            ResultNotEncodable: if it has no JSON form, or does not fit the return annotation.
+        """
+        try:
+            raw = _encoder.encode(value)
+            if b"null" in raw and _has_non_finite(value):
+                raise ValueError("NaN and Infinity have no JSON form")
+            self.decode_result(raw)
+        except (*_UNENCODABLE, InvalidResult) as error:
+            raise ResultNotEncodable(f"the result of task {self.task!r}: {_explained(error)}") from None
+        return raw
+
+    def decode_result(self, raw: bytes) -> Any:
+        """Return the value that `raw` gives, of the type in the return annotation (plain JSON without one).
+
+        Raises:
+            InvalidResult: if it does not fit the annotation: worker and caller have different versions of the task.
+        """
+        self.resolve()
+        assert self._decoders
+        try:
+            return self._decoders.result.decode(raw)
+        except _UNDECODABLE as error:
+            raise InvalidResult(self.task, _explained(error)) from None
+
+    def _bound(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> Mapping[str, object]:
+        if self._signature:
+            try:
+                return self._signature.bind(*args, **kwargs).arguments
+            except TypeError as error:
+                raise InvalidArguments(self.task, str(error)) from None
+        if args:
+            raise InvalidArguments(self.task, "its signature is not known here, so its arguments are given by name")
+        return kwargs
+
+    def _refuse_non_finite(self, arguments: Mapping[str, object]) -> None:
+        for name, value in arguments.items():
+            if _has_non_finite(value):
+                raise InvalidArguments(self.task, f"argument {name!r}: NaN and Infinity have no JSON form")
+
+
+# Signatures and annotations -------------------------------------------------------------------------
+
+_NOT_BY_NAME: Final[Mapping[object, str]] = {
+    inspect.Parameter.POSITIONAL_ONLY: "is positional-only",
+    inspect.Parameter.VAR_POSITIONAL: "takes any number of positions",
+    inspect.Parameter.VAR_KEYWORD: "takes any name",
+}
+
+
+class _NotYetDefined(ConfigurationError):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoders:
+    arguments: Callable[[bytes], dict[str, Any]]
+    result: msgspec.json.Decoder[Any]
+
+
+def _checked_signature(function: Callable[..., object], task: str) -> inspect.Signature:
+    signature = inspect.signature(function)
+    for parameter in signature.parameters.values():
+        if reason := _NOT_BY_NAME.get(parameter.kind):
+            raise ConfigurationError(
+                f"task {task!r}: parameter {parameter.name!r} {reason}, but arguments travel by name, each with its type: "
+                f"declare every parameter by itself"
+            )
+    return signature
+
+
+def _decoders(function: Callable[..., object] | None, signature: inspect.Signature | None, task: str) -> _Decoders:
+    if not function or not signature:
+        return _Decoders(msgspec.json.Decoder(dict[str, Any]).decode, msgspec.json.Decoder(Any))
+    hints = _type_hints(function, task)
+    for name, hint in hints.items():
+        _refuse_unsupported(hint, task, "the result" if name == "return" else f"parameter {name!r}")
+    struct = msgspec.defstruct(
+        f"Arguments of {task}",
+        [_field(parameter, hints.get(parameter.name, Any)) for parameter in signature.parameters.values()],
+        kw_only=True,
+        forbid_unknown_fields=True,
+    )
+    decoder = msgspec.json.Decoder(struct, dec_hook=_from_json)
+    return _Decoders(
+        lambda raw: _given(decoder.decode(raw)),
+        msgspec.json.Decoder(hints.get("return", Any), dec_hook=_from_json),
+    )
+
+
+def _type_hints(function: Callable[..., object], task: str) -> dict[str, Any]:
+    try:
+        hints = get_type_hints(function, include_extras=True)
+    except NameError as error:
+        raise _NotYetDefined(
+            f"task {task!r}: an annotation names {error.name!r}, which its module does not define: "
+            f"import it there, not only under TYPE_CHECKING, or define it outside of functions"
+        ) from None
+    if hints.get("return") in (Never, NoReturn):
+        del hints["return"]
+    return hints
+
+
+def _refuse_unsupported(hint: Any, task: str, place: str) -> None:
+    try:
+        problem = next((_type_name(cls) for cls in _foreign_classes(hint)), None)
+    except (TypeError, NameError) as error:  # msgspec's words, such as a union of two models; or a model's own hints
+        problem = f"{hint} ({error})"
+    if problem:
+        raise ConfigurationError(
+            f"task {task!r}: {place} is annotated with {problem}, which has no JSON form: use builtins, dataclasses, "
+            f"attrs, msgspec or pydantic models, enums, datetime, UUID, Decimal, Path, list, dict, or Any"
+        )
+
+
+def _foreign_classes(hint: Any) -> Iterator[type]:
+    """Yield the classes in an annotation that neither msgspec nor our hooks can make from JSON."""
+    seen: set[int] = set()
+    nodes: list[object] = [types.type_info(hint)]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, tuple):
+            nodes.extend(node)
+        elif isinstance(node, types.CustomType):
+            if not _is_ours(node.cls):
+                yield node.cls
+        elif isinstance(node, types.Type | types.Field) and id(node) not in seen:
+            seen.add(id(node))
+            nodes.extend(getattr(node, name) for name in node.__struct_fields__)
+
+
+def _type_name(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def _field(parameter: inspect.Parameter, hint: Any) -> tuple[str, Any] | tuple[str, Any, Any]:
+    """Describe a parameter as a field; one with a default is left UNSET, so that the function's own default applies."""
+    if parameter.default is parameter.empty:
+        return parameter.name, hint
+    return parameter.name, hint, msgspec.UNSET
+
+
+def _given(struct: msgspec.Struct) -> dict[str, Any]:
+    return {name: value for name, value in msgspec.structs.asdict(struct).items() if value is not msgspec.UNSET}
+
+
+# What msgspec does not know by itself ---------------------------------------------------------------
+
+
+def _is_ours(cls: type) -> bool:
+    return cls is object or issubclass(cls, PurePath) or _is_pydantic(cls)
+
+
+def _is_pydantic(cls: type) -> bool:
+    # Whoever has a model has imported pydantic; nobody else need have it.
+    pydantic = sys.modules.get("pydantic")
+    return pydantic is not None and isinstance(cls, type) and issubclass(cls, pydantic.BaseModel)
+
+
+def _to_json(value: Any) -> Any:
+    if isinstance(value, PurePath):
+        return str(value)
+    if _is_pydantic(type(value)):
+        return value.model_dump(mode="json", by_alias=True)
+    raise TypeError(f"a value of type {_type_name(type(value))} has no JSON form")
+
+
+def _from_json(cls: type, value: Any) -> Any:
+    if cls is object:
+        return value
+    if issubclass(cls, PurePath):
+        if not isinstance(value, str):
+            raise TypeError(f"Expected `str`, got `{type(value).__name__}`")
+        return cls(value)
+    return _pydantic_from_json(cls, value)
+
+
+def _pydantic_from_json(cls: Any, value: Any) -> Any:
+    # Through JSON, because that is the mode in which pydantic takes strings for dates even where it is strict.
+    try:
+        return cls.model_validate_json(msgspec.json.encode(value))
+    except sys.modules["pydantic"].ValidationError as error:
+        # Without the input: values of arguments belong into no log.
+        first = error.errors(include_input=False, include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ValueError(f"{cls.__name__}.{place}: {first['msg']}") from None
+
+
+_encoder: Final = msgspec.json.Encoder(enc_hook=_to_json)
+_UNENCODABLE: Final = (TypeError, ValueError, OverflowError, RecursionError)
+"""What encoding raises: no JSON form; lone surrogates, very long integers; too deep, or in a circle."""
+_UNDECODABLE: Final = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+
+
+# Problems in words ----------------------------------------------------------------------------------
+
+_PLACE: Final = re.compile(r"(?s)(.*) - at `\$\.(\w+)(.*)`")
+
+
+def _blamed(arguments: Mapping[str, object], error: Exception) -> str:
+    """Name the first argument that cannot be encoded."""
+    for name, value in arguments.items():
+        try:
+            _encoder.encode(value)
+        except _UNENCODABLE as own:
+            return f"argument {name!r}: {_explained(own)}"
+    return _explained(error)
+
+
+def _located(error: Exception) -> str:
+    match = _PLACE.fullmatch(str(error))
+    if not match:
+        return _explained(error)
+    problem, name, rest = match.groups()
+    return f"argument {name!r}: {problem}" + (f" - at `{name}{rest}`" if rest else "")
+
+
+def _explained(error: Exception) -> str:
+    match error:
+        case UnicodeEncodeError():
+            return "a text with lone surrogates, which UTF-8 does not have"
+        case RecursionError():
+            return "nested too deeply, or in a circle"
+        case InvalidResult():
+            return error.problem
+        case _:
+            return str(error)
+
+
+def _has_non_finite(value: object) -> bool:
+    """Whether a float in `value` is NaN or infinite; msgspec writes those as null."""
+    nodes: list[object] = [msgspec.to_builtins(value, enc_hook=_to_json)]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, float) and not math.isfinite(node):
+            return True
+        if isinstance(node, dict):
+            nodes.extend(node.values())
+        elif isinstance(node, list | tuple | set | frozenset):
+            nodes.extend(node)
+    return False
