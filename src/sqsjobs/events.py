@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 from sqsjobs.job import Job
 from sqsjobs.outcome import Outcome
+from sqsjobs.transport.base import SqsCalled
 
 __all__ = [
     "DeadLettered",
@@ -66,17 +67,6 @@ class JobNotEnqueued:
     queue: str
     problem: str
     uncertain: bool
-
-
-@dataclass(frozen=True, slots=True)
-class SqsCalled:
-    """A request to SQS ended: how many entries or messages it carried, and SQS's error code where it failed."""
-
-    operation: str
-    queue: str
-    entries: int
-    seconds: float
-    error: str | None = None
 
 
 # Polling --------------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ __all__ = [
     "QueueDescription",
     "SendResult",
     "Sent",
+    "SqsCalled",
     "Transport",
     "is_fifo",
     "message_size",
@@ -179,6 +180,20 @@ class QueueDescription:
     visible: int
     in_flight: int
     delayed: int
+
+
+@dataclass(frozen=True, slots=True)
+class SqsCalled:
+    """A request to SQS ended: how many entries or messages it carried, and SQS's error code where it failed.
+
+    An event (see `sqsjobs.events`) that the transport itself tells, so it lives on the transport's floor.
+    """
+
+    operation: str
+    queue: str
+    entries: int
+    seconds: float
+    error: str | None = None
 
 
 class Transport(Protocol):

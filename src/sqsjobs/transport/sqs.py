@@ -1,0 +1,325 @@
+"""The transport to SQS itself, through aioboto3: queues by name or URL, three clients, nothing tried twice.
+
+Polls, control (deletes and visibility changes) and sends have a client each, because open long polls use up a
+pool of connections: on a shared one, deletes wait for seconds behind them. A call that fails is never repeated
+here: a receive repeated unseen takes messages twice, and who calls knows the lease and the budget.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass, field
+from math import ceil
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+
+from sqsjobs.errors import ConfigurationError, TransportError, TransportUnavailable
+from sqsjobs.transport.address import SqsEndpoint
+from sqsjobs.transport.base import (
+    MAX_WAIT,
+    Delivery,
+    Done,
+    EntryResult,
+    OutgoingMessage,
+    QueueDescription,
+    SendResult,
+    Sent,
+    SqsCalled,
+    is_fifo,
+)
+from sqsjobs.transport.sqs_errors import entry_failed, not_sent
+
+if TYPE_CHECKING:
+    from sqsjobs.transport.sqs_client import Answer, SqsClient
+
+__all__ = ["Pools", "SqsTransport", "queue_description"]
+
+POLL_MARGIN: Final = 5.0
+"""Seconds that the answer to a long poll may take beyond its wait."""
+
+_D = TypeVar("_D")
+_F = TypeVar("_F")
+
+
+@dataclass(frozen=True, slots=True)
+class Pools:
+    """How many connections each client may have; they are made when needed.
+
+    Attributes:
+        poll: at least the long polls open at once: one more waits for its turn until its deadline.
+        control: deletes and visibility changes at once.
+        send: sends at once.
+    """
+
+    poll: int = 64
+    control: int = 32
+    send: int = 32
+
+    def __post_init__(self) -> None:
+        if min(self.poll, self.control, self.send) < 1:
+            raise ConfigurationError(f"every pool needs at least one connection: {self}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """The open clients, and where they were opened: they work there alone."""
+
+    poll: SqsClient
+    control: SqsClient
+    send: SqsClient
+    resolving: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+    pid: int = field(default_factory=os.getpid)
+
+
+class SqsTransport:
+    """Queues on SQS, or on any server that speaks its protocol.
+
+    Seconds are rounded up to whole ones, which is all that SQS takes. Sending always uses SendMessageBatch: for one
+    message it costs and may do what SendMessage does, and its answer is a value an entry, never an exception.
+
+    Cancelling `receive` closes its connection, and loses messages for their visibility: SQS does not notice,
+    and gives what it finds to nobody. Let polls end.
+
+    Args:
+        region: of the queues; None for what the environment or the profile says.
+        endpoint_url: of another server than AWS's. One on this machine needs no credentials and no region.
+        queue_prefix: put before every queue name (not before URLs), such as ``"staging-"``.
+        session_factory: makes the `aioboto3.Session` to use, once for every opening.
+        allow_http: talk plain http to other hosts than this machine (an emulator in a container).
+        pools: connections for each client.
+        observer: is told of every request (`SqsCalled`).
+
+    Raises:
+        ConfigurationError: at construction for a URL that cannot be used; at opening for missing credentials or
+            region; at every call that is made outside the event loop or process of the opening.
+    """
+
+    def __init__(
+        self,
+        *,
+        region: str | None = None,
+        endpoint_url: str | None = None,
+        queue_prefix: str = "",
+        session_factory: Callable[[], Any] | None = None,
+        allow_http: bool = False,
+        pools: Pools | None = None,
+        observer: Callable[[SqsCalled], None] | None = None,
+    ) -> None:
+        self._endpoint = SqsEndpoint(region, endpoint_url, session_factory, allow_http)
+        self._prefix = queue_prefix
+        self._pools = pools or Pools()
+        self._observer = observer
+        self._urls: dict[str, str] = {}
+        self._opened: _Opened | None = None
+        self._closing = AsyncExitStack()
+
+    def __repr__(self) -> str:
+        where = self._endpoint.endpoint_url or self._endpoint.region or "the configured region"
+        return f"<SqsTransport to {where}, {'open' if self._opened else 'not open'}>"
+
+    async def __aenter__(self) -> Self:
+        # Here and not above: it imports aioboto3.
+        from sqsjobs.transport.sqs_client import open_session  # noqa: PLC0415
+
+        if self._opened is not None:
+            raise ConfigurationError("this transport is open already: open a clone() for another event loop")
+        session = await open_session(self._endpoint)
+        self._endpoint = session.endpoint
+        async with AsyncExitStack() as opening:
+            enter = opening.enter_async_context
+            self._opened = _Opened(
+                poll=await enter(session.client(self._pools.poll, silence=MAX_WAIT, tell=self._observer)),
+                control=await enter(session.client(self._pools.control, tell=self._observer)),
+                send=await enter(session.client(self._pools.send, tell=self._observer)),
+            )
+            self._closing = opening.pop_all()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self._opened = None
+        await self._closing.aclose()
+
+    async def send(self, queue: str, messages: Sequence[OutgoingMessage]) -> list[SendResult]:
+        entries = [{"Id": str(position), **_entry(message)} for position, message in enumerate(messages)]
+        url = await self._url(queue)
+        answer = await self._here().send.call("SendMessageBatch", queue, QueueUrl=url, Entries=entries)
+        with _reading("SendMessageBatch", queue):
+            return _results(answer, len(entries), lambda sent: Sent(sent["MessageId"]), not_sent)
+
+    async def receive(
+        self, queue: str, *, limit: int, wait: float, visibility: float, attempt_id: str | None = None
+    ) -> list[Delivery]:
+        seconds = ceil(wait)
+        url = await self._url(queue)
+        answer = await self._here().poll.call(
+            "ReceiveMessage",
+            queue,
+            deadline=seconds + POLL_MARGIN,
+            QueueUrl=url,
+            MaxNumberOfMessages=limit,
+            WaitTimeSeconds=seconds,
+            VisibilityTimeout=ceil(visibility),
+            MessageSystemAttributeNames=["All"],
+            MessageAttributeNames=["All"],
+            **({"ReceiveRequestAttemptId": attempt_id} if attempt_id and is_fifo(queue) else {}),
+        )
+        with _reading("ReceiveMessage", queue):
+            return [_delivery(queue, message) for message in answer.get("Messages", ())]
+
+    async def delete(self, queue: str, receipt_handles: Sequence[str]) -> list[EntryResult]:
+        return await self._control("DeleteMessageBatch", queue, [{"ReceiptHandle": it} for it in receipt_handles])
+
+    async def change_visibility(self, queue: str, changes: Sequence[tuple[str, float]]) -> list[EntryResult]:
+        return await self._control(
+            "ChangeMessageVisibilityBatch",
+            queue,
+            [{"ReceiptHandle": handle, "VisibilityTimeout": ceil(seconds)} for handle, seconds in changes],
+        )
+
+    async def _control(self, operation: str, queue: str, entries: Sequence[Mapping[str, Any]]) -> list[EntryResult]:
+        numbered = [{"Id": str(position), **entry} for position, entry in enumerate(entries)]
+        url = await self._url(queue)
+        answer = await self._here().control.call(operation, queue, QueueUrl=url, Entries=numbered)
+        with _reading(operation, queue):
+            return _results(answer, len(numbered), lambda _: Done(), entry_failed)
+
+    async def describe(self, queue: str) -> QueueDescription:
+        url = await self._url(queue)
+        answer = await self._here().control.call("GetQueueAttributes", queue, QueueUrl=url, AttributeNames=["All"])
+        with _reading("GetQueueAttributes", queue):
+            description = queue_description(queue, url, answer["Attributes"])
+        if description.dead_letter_queue is not None:
+            # SQS itself named it, so it is no foreign URL, whatever its scheme.
+            self._urls.setdefault(description.dead_letter_queue, description.dead_letter_queue)
+        return description
+
+    def clone(self) -> SqsTransport:
+        endpoint = self._endpoint
+        clone = SqsTransport(
+            region=endpoint.region,
+            endpoint_url=endpoint.endpoint_url,
+            queue_prefix=self._prefix,
+            session_factory=endpoint.session_factory,
+            allow_http=endpoint.allow_http,
+            pools=self._pools,
+            observer=self._observer,
+        )
+        clone._urls.update(self._urls)
+        return clone
+
+    async def _url(self, queue: str) -> str:
+        """Return the queue's URL, asking SQS once for each name."""
+        here = self._here()
+        if queue not in self._urls:
+            async with here.resolving[queue]:
+                if queue not in self._urls:
+                    self._urls[queue] = await self._find(queue, here.control)
+        return self._urls[queue]
+
+    async def _find(self, queue: str, client: SqsClient) -> str:
+        address = self._endpoint.address(queue, prefix=self._prefix)
+        if address.url is not None:
+            return address.url
+        try:
+            answer = await client.call("GetQueueUrl", queue, QueueName=address.name)
+            with _reading("GetQueueUrl", queue):
+                return str(answer["QueueUrl"])
+        except TransportError as error:
+            error.sent = False  # what was to be done with the queue was never asked for
+            raise
+
+    def _here(self) -> _Opened:
+        opened = self._opened
+        if opened is None:
+            raise ConfigurationError(f"{self!r}: use it inside `async with`")
+        if opened.pid != os.getpid():
+            raise ConfigurationError(
+                "this transport was opened before a fork, and its connections belong to the parent process: "
+                "open a clone() in the child"
+            )
+        if opened.loop is not asyncio.get_running_loop():
+            raise ConfigurationError("this transport was opened in another event loop: open a clone() in this one")
+        return opened
+
+
+def _entry(message: OutgoingMessage) -> dict[str, Any]:
+    entry: dict[str, Any] = {"MessageBody": message.body}
+    if message.delay:
+        entry["DelaySeconds"] = message.delay
+    if message.group is not None:
+        entry["MessageGroupId"] = message.group
+    if message.deduplication_id is not None:
+        entry["MessageDeduplicationId"] = message.deduplication_id
+    if message.attributes:
+        entry["MessageAttributes"] = {
+            name: {"DataType": "String", "StringValue": value} for name, value in message.attributes.items()
+        }
+    return entry
+
+
+def _delivery(queue: str, message: Mapping[str, Any]) -> Delivery:
+    system = message.get("Attributes", {})
+    attributes = {
+        name: value["StringValue"]
+        for name, value in message.get("MessageAttributes", {}).items()
+        if value["DataType"].startswith(("String", "Number"))
+    }
+    return Delivery(
+        queue=queue,
+        message_id=message["MessageId"],
+        receipt_handle=message["ReceiptHandle"],
+        body=message["Body"],
+        receive_count=int(system.get("ApproximateReceiveCount", 1)),
+        sent_at=int(system.get("SentTimestamp", 0)) / 1000,
+        first_received_at=int(system.get("ApproximateFirstReceiveTimestamp", 0)) / 1000,
+        group=system.get("MessageGroupId"),
+        attributes=attributes,
+    )
+
+
+def queue_description(queue: str, url: str, attributes: Mapping[str, str]) -> QueueDescription:
+    """Read a queue's attributes, as GetQueueAttributes answers them.
+
+    The dead-letter queue is named by its ARN; it is in the same account and region as the queue (SQS developer
+    guide, "Dead-letter queues"), so its URL is the queue's with another name.
+    """
+    redrive = json.loads(attributes.get("RedrivePolicy") or "{}")
+    target = redrive.get("deadLetterTargetArn", "").rpartition(":")[2]
+    return QueueDescription(
+        name=queue,
+        url=url,
+        fifo=attributes.get("FifoQueue") == "true",
+        dead_letter_queue=f"{url.rpartition('/')[0]}/{target}" if target else None,
+        max_receive_count=int(redrive["maxReceiveCount"]) if target else None,
+        retention=float(attributes["MessageRetentionPeriod"]),
+        visible=int(attributes["ApproximateNumberOfMessages"]),
+        in_flight=int(attributes["ApproximateNumberOfMessagesNotVisible"]),
+        delayed=int(attributes["ApproximateNumberOfMessagesDelayed"]),
+    )
+
+
+def _results(
+    answer: Answer, count: int, done: Callable[[Mapping[str, Any]], _D], failed: Callable[[Mapping[str, Any]], _F]
+) -> list[_D | _F]:
+    """Return what became of each entry, by its position; an entry that the answer does not name is a KeyError."""
+    results: dict[str, _D | _F] = {entry["Id"]: done(entry) for entry in answer.get("Successful", ())}
+    results.update((entry["Id"], failed(entry)) for entry in answer.get("Failed", ()))
+    return [results[str(position)] for position in range(count)]
+
+
+@contextmanager
+def _reading(operation: str, queue: str) -> Iterator[None]:
+    """Raise `TransportUnavailable` for an answer that is not what SQS answers."""
+    try:
+        yield
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise TransportUnavailable(
+            f"{operation} on {queue!r} was answered with something that is no answer: {error!r}",
+            operation=operation,
+            queue=queue,
+        ) from error

@@ -1,0 +1,223 @@
+"""Requests to SQS through aioboto3: as whom they are signed, one pool of connections a client, every call bounded.
+
+The importer of aioboto3 and botocore, which take most of a second to load: `sqs` and `admin` import this module
+when they open, so that ``import sqsjobs`` stays cheap.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeAlias
+
+import aioboto3
+import botocore.exceptions as botocore_errors
+from aiobotocore.config import AioConfig
+from aiohttp import ClientConnectorError
+from botocore import xform_name
+from botocore.parsers import ResponseParserError
+
+from sqsjobs.errors import AccessDenied, ConfigurationError, TransportError, TransportUnavailable
+from sqsjobs.transport.address import SqsEndpoint, check_url
+from sqsjobs.transport.base import SqsCalled
+from sqsjobs.transport.sqs_errors import answered_error
+
+__all__ = ["Answer", "SqsClient", "SqsSession", "open_session"]
+
+CONNECT_TIMEOUT: Final = 3.0
+"""Seconds to make a connection."""
+READ_TIMEOUT: Final = 5.0
+"""Seconds of silence on a connection; a long poll may be silent for its wait besides."""
+CALL_DEADLINE: Final = CONNECT_TIMEOUT + READ_TIMEOUT
+"""Seconds after which a call is given up, come what may: a server that sends a byte a second is never silent."""
+KEEPALIVE: Final = 60.0
+"""Seconds that an idle connection is kept; aiobotocore's 12 would make a quiet worker connect anew for every poll."""
+
+STAND_INS: Final = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
+"""What requests to a server on this machine are signed with where nothing else is configured."""
+
+Answer: TypeAlias = Mapping[str, Any]
+"""The parsed answer of SQS; botocore has no types for it."""
+
+
+async def open_session(endpoint: SqsEndpoint) -> SqsSession:
+    """Find region and credentials for `endpoint`.
+
+    Raises:
+        ConfigurationError: if there is no region or there are no credentials, and the endpoint is not local.
+    """
+    try:
+        session = _session(endpoint)
+        region = endpoint.region or session.region_name or ("us-east-1" if endpoint.local else None)
+        credentials = await session.get_credentials()
+    except botocore_errors.BotoCoreError as error:
+        raise _unusable(error) from error
+    if region is None:
+        raise ConfigurationError(
+            "no AWS region is configured: set AWS_REGION or the profile's region, "
+            "or for a local server its address (AWS_ENDPOINT_URL_SQS=http://localhost:...)"
+        )
+    if credentials is None and not endpoint.local:
+        raise ConfigurationError(
+            "no AWS credentials are configured: give this process a role, set AWS_PROFILE, or set "
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; a local server needs none (AWS_ENDPOINT_URL_SQS)"
+        )
+    return SqsSession(session, replace(endpoint, region=region), STAND_INS if credentials is None else {})
+
+
+def _session(endpoint: SqsEndpoint) -> Any:
+    if endpoint.session_factory is not None:
+        return endpoint.session_factory()
+    session = aioboto3.Session()
+    if endpoint.local:
+        # The machine's own role is never needed for a local server; looking for it costs seconds outside AWS.
+        providers = session._session.get_component("credential_provider")  # noqa: SLF001 - aioboto3 has no door to it
+        for role in ("container-role", "iam-role"):
+            providers.remove(role)
+    return session
+
+
+def _unusable(error: Exception) -> ConfigurationError:
+    return ConfigurationError(f"the AWS configuration cannot be used: {error}")
+
+
+@dataclass(frozen=True, slots=True)
+class SqsSession:
+    """The endpoint with its region, and credentials: what clients are made of."""
+
+    session: Any
+    endpoint: SqsEndpoint
+    credentials: Mapping[str, str]
+
+    @asynccontextmanager
+    async def client(
+        self, connections: int, *, silence: float = 0.0, tell: Callable[[SqsCalled], None] | None = None
+    ) -> AsyncIterator[SqsClient]:
+        """Open a client with a pool of up to `connections`, whose calls may be silent for `silence` seconds more."""
+        config = AioConfig(
+            connect_timeout=CONNECT_TIMEOUT,
+            read_timeout=READ_TIMEOUT + silence,
+            max_pool_connections=connections,
+            retries={"total_max_attempts": 1},  # ours are visible, jittered, and bounded by the one who calls
+            # These three cost nothing and save a fifth of a call's CPU (the User-Agent is built twice a call).
+            user_agent="sqsjobs",
+            parameter_validation=False,
+            connector_args={"keepalive_timeout": KEEPALIVE},
+        )
+        opening = self.session.client(
+            "sqs",
+            region_name=self.endpoint.region,
+            endpoint_url=self.endpoint.endpoint_url,
+            config=config,
+            **self.credentials,
+        )
+        async with AsyncExitStack() as closing:
+            try:
+                client = await closing.enter_async_context(opening)
+            except (botocore_errors.BotoCoreError, ValueError) as error:
+                raise _unusable(error) from error
+            # The environment may have named another endpoint than ours.
+            check_url(client.meta.endpoint_url, allow_http=self.endpoint.allow_http)
+            yield SqsClient(client, tell)
+
+
+class SqsClient:
+    """One botocore client: its own connections, no retries, every call bounded, told of and its errors mapped."""
+
+    def __init__(self, client: Any, tell: Callable[[SqsCalled], None] | None) -> None:
+        self._client = client
+        self._tell = tell
+
+    async def call(self, operation: str, queue: str, *, deadline: float = CALL_DEADLINE, **parameters: Any) -> Answer:
+        """Make one request.
+
+        Args:
+            operation: as SQS names it, ``"ReceiveMessage"``.
+            queue: what the app calls the queue, for errors and events.
+            deadline: seconds after which the call is given up.
+            parameters: as SQS names them.
+
+        Raises:
+            TransportError: if the call failed as a whole.
+        """
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        answer: Answer = {}
+        problem: str | None = "Cancelled"
+        try:
+            answer = await self._answer(operation, queue, deadline, parameters)
+            problem = None
+        except TransportError as error:
+            problem = error.code or type(error).__name__
+            raise
+        finally:
+            if self._tell is not None:
+                carried = len(parameters.get("Entries") or answer.get("Messages") or ())
+                self._tell(SqsCalled(operation, queue, carried, loop.time() - started, problem))
+        return answer
+
+    async def _answer(self, operation: str, queue: str, deadline: float, parameters: Mapping[str, Any]) -> Answer:
+        try:
+            async with asyncio.timeout(deadline):
+                answer: Answer = await getattr(self._client, xform_name(operation))(**parameters)
+        except _FAILURES as error:
+            raise _transport_error(error, operation, queue) from error
+        kind = answer["ResponseMetadata"]["HTTPHeaders"].get("content-type", "json")
+        if "json" not in kind:
+            # botocore reads any text as an answer without contents: a login page would be an empty queue.
+            raise TransportUnavailable(
+                f"{operation} on {queue!r} was answered with {kind}: is the endpoint an SQS endpoint?",
+                operation=operation,
+                queue=queue,
+            )
+        return answer
+
+
+_FAILURES: Final = (
+    botocore_errors.BotoCoreError,
+    botocore_errors.ClientError,
+    ResponseParserError,
+    OSError,  # TimeoutError is one
+    RuntimeError,  # botocore's "refreshed credentials are still expired" is a bare one
+)
+"""Everything that a call through aioboto3 raises when it fails; anything else is a fault of ours."""
+
+_NO_CREDENTIALS: Final = (
+    botocore_errors.NoCredentialsError,
+    botocore_errors.PartialCredentialsError,
+    botocore_errors.CredentialRetrievalError,
+    botocore_errors.NoAuthTokenError,
+    botocore_errors.TokenRetrievalError,
+    botocore_errors.SSOError,
+)
+_NO_CONNECTION: Final = (
+    botocore_errors.ConnectTimeoutError,
+    botocore_errors.SSLError,
+    botocore_errors.ProxyConnectionError,
+)
+
+
+def _transport_error(error: Exception, operation: str, queue: str) -> TransportError:
+    match error:
+        case botocore_errors.ClientError(response=response):
+            said, status = response.get("Error", {}), response["ResponseMetadata"].get("HTTPStatusCode", 0)
+            code, text = str(said.get("Code", status)), str(said.get("Message", ""))
+            return answered_error(code, text, status, operation=operation, queue=queue)
+        case _ if isinstance(error, _NO_CREDENTIALS):
+            problem = f"there are no usable AWS credentials for {operation} on {queue!r}: {error}"
+            return AccessDenied(problem, operation=operation, queue=queue, sent=False)
+        case TimeoutError():
+            problem = f"SQS did not answer {operation} on {queue!r} in time"
+        case _:
+            problem = f"SQS did not answer {operation} on {queue!r}: {error}"
+    return TransportUnavailable(problem, operation=operation, queue=queue, sent=_was_connected(error))
+
+
+def _was_connected(error: Exception) -> bool:
+    if isinstance(error, botocore_errors.EndpointConnectionError):
+        # aiobotocore says so of a connection that broke in the middle of a request, too.
+        return not isinstance(error.kwargs["error"], (ClientConnectorError, socket.gaierror))
+    return not isinstance(error, _NO_CONNECTION)
