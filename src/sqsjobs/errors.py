@@ -16,6 +16,7 @@ The tree of errors::
     ├── NoJobStore                a record is asked for, and no job store keeps any
     ├── UnknownJob                the job store has no record of that id
     ├── ResultTimeout             the job had not ended when the wait was over
+    ├── ResultExpired             the job succeeded so long ago that its result is no longer kept
     ├── JobFailed                 the job ended failed (or discarded)
     ├── JobCancelled              the job was cancelled
     ├── LeaseLost                 a job's lease ended while it ran
@@ -61,6 +62,7 @@ __all__ = [
     "Reject",
     "RejectedCall",
     "RequestRejected",
+    "ResultExpired",
     "ResultTimeout",
     "RetryAfter",
     "Snooze",
@@ -246,6 +248,14 @@ class ResultTimeout(SqsJobsError):
         self.job_id = job_id
         self.status = status
         self.timeout = timeout
+
+
+class ResultExpired(SqsJobsError):
+    """Raised by `JobHandle.result` when the job succeeded, and its result is not, or no longer, kept."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"job {job_id} succeeded, but its result is no longer kept")
+        self.job_id = job_id
 
 
 class JobFailed(SqsJobsError):

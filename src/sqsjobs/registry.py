@@ -1,0 +1,65 @@
+"""The tasks of an app by name: the only way from a message to a function."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqsjobs.errors import ConfigurationError
+from sqsjobs.task import Task
+
+__all__ = ["Registry"]
+
+
+class Registry:
+    """Tasks by their exact name. Nothing is ever imported because a message says so."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[str, Task[..., Any]] = {}
+
+    def __repr__(self) -> str:
+        return f"<Registry: {', '.join(self.names) or 'no tasks'}>"
+
+    def __iter__(self) -> Iterator[Task[..., Any]]:
+        return iter(tuple(self._tasks.values()))
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def add(self, task: Task[..., Any]) -> None:
+        """Add a task; adding it (or a copy of it) again changes nothing.
+
+        Raises:
+            ConfigurationError: if another function has its name.
+        """
+        known = self._tasks.setdefault(task.name, task)
+        if known.function is not task.function:
+            raise ConfigurationError(
+                f"two tasks are called {task.name!r}, {_place(known)} and {_place(task)}: give one of them a name=..."
+            )
+
+    def get(self, name: str) -> Task[..., Any] | None:
+        """Return the task of that exact name, or None."""
+        return self._tasks.get(name)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all tasks, sorted."""
+        return tuple(sorted(self._tasks))
+
+    def queues(self) -> tuple[str, ...]:
+        """Return the queues that the tasks name, each once, sorted."""
+        return tuple(sorted({task.queue for task in self._tasks.values()}))
+
+    def resolve(self) -> None:
+        """Read all annotations, those that named what did not exist at the declaration included.
+
+        Raises:
+            ConfigurationError: if one still names what does not exist, or has no JSON form.
+        """
+        for task in self._tasks.values():
+            task.codec.resolve()
+
+
+def _place(task: Task[..., Any]) -> str:
+    return f"{task.function.__module__}.{task.function.__qualname__}"

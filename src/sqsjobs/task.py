@@ -1,0 +1,344 @@
+"""Tasks: declared functions that can be enqueued, with the checks of their options.
+
+`task` declares one in a module that knows no app; `App.task` is the same decorator and binds it, too.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import inspect
+import re
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final, Generic, Literal, ParamSpec, Protocol, Self, TypeAlias, TypeVar, overload
+
+from sqsjobs.codec import TaskCodec
+from sqsjobs.errors import ConfigurationError, TaskNotBound
+from sqsjobs.handle import JobHandle
+from sqsjobs.job import Call
+from sqsjobs.retry import Retry
+from sqsjobs.sending import Sending, check_sendable, checked_queue, seconds_of
+
+__all__ = [
+    "MAX_TIMEOUT",
+    "AsyncTask",
+    "Declare",
+    "Executor",
+    "OnExhausted",
+    "Sender",
+    "SyncTask",
+    "Task",
+    "TaskDecorator",
+    "TaskOptions",
+    "task",
+]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Executor: TypeAlias = Literal["loop", "thread", "process"]
+"""Where a task's function runs."""
+
+OnExhausted: TypeAlias = Literal["dead-letter", "discard"]
+"""What becomes of a job whose attempts are used up."""
+
+MAX_TIMEOUT: Final = 11 * 3600.0
+"""The longest timeout, in seconds: SQS ends every lease 12 hours after the receipt of the message."""
+
+
+class Sender(Protocol):
+    """What a task needs to enqueue its calls: the app that it is bound to."""
+
+    async def send_call(self, call: Call[R]) -> JobHandle[R]:
+        """Send a call and return the handle of its job."""
+        ...
+
+    def send_call_sync(self, call: Call[R]) -> JobHandle[R]:
+        """Do the same for a caller without an event loop."""
+        ...
+
+
+class Task(Generic[P, R]):
+    """A function that can be called here, or enqueued to be run by a worker. Made by `task` or `App.task`.
+
+    Attributes:
+        name: under which messages name it.
+        queue: where its jobs go, unless `using` says otherwise.
+        function: what was decorated.
+        codec: carries its arguments and result.
+        retry: its retry policy.
+        timeout: seconds an attempt may take, or None.
+        executor: where it runs: "loop", "thread" or "process".
+        on_exhausted: "dead-letter" or "discard".
+        options: how its next call is sent; `using` gives copies with others.
+    """
+
+    def __init__(self, function: Callable[P, Any], options: TaskOptions) -> None:
+        self.name = options.name
+        self.queue = options.queue
+        self.retry = options.retry
+        self.timeout = options.timeout
+        self.on_exhausted = options.on_exhausted
+        self.function = function
+        self.executor = _executor(function, options)
+        self.codec = TaskCodec.of(function, options.name)
+        self.options = Sending(options.queue)
+        self._binding = _Binding()
+        described: Any = self  # its name, docstring and signature are the function's
+        functools.update_wrapper(described, function, updated=())
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r} on queue {self.options.queue!r}>"
+
+    async def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]:
+        """Send a call to the queue, and return once SQS has accepted it.
+
+        Raises:
+            InvalidArguments: if the call does not fit the signature.
+            TaskNotBound: if no app has included the task.
+            EnqueueRejected: if SQS, or one of its limits, refused the job.
+            EnqueueUncertain: if no answer came: the job may or may not run.
+            TransportError: if SQS could not be asked; the job will not run.
+            NoJobStore: if `unique` is used without a job store.
+            StoreError: if the job could not be recorded; it was not sent.
+        """
+        return await self._sender().send_call(self.call(*args, **kwargs))
+
+    def enqueue_sync(self, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]:
+        """Do what `enqueue` does, from code without an event loop, in any thread.
+
+        Raises:
+            RuntimeError: inside a running event loop, which it would block.
+        """
+        return self._sender().send_call_sync(self.call(*args, **kwargs))
+
+    def call(self, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
+        """Return a checked call as a value, for `App.enqueue_many`; nothing is sent.
+
+        Raises:
+            InvalidArguments: if it does not fit the signature.
+            EnqueueRejected: if SQS would refuse its options: a delay, or no group, on a FIFO queue.
+        """
+        options = self.options
+        check_sendable(options)
+        return Call(
+            task=self.name,
+            queue=options.queue,
+            arguments=self.codec.encode_call(args, kwargs),
+            delay=options.delay,
+            group=options.group,
+            unique=options.unique,
+            headers=options.headers,
+        )
+
+    def using(
+        self,
+        *,
+        queue: str | None = None,
+        delay: timedelta | float | None = None,
+        group: str | None = None,
+        unique: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Self:
+        """Return a copy of the task whose calls are sent in another way; what is not given stays as it was.
+
+        Args:
+            queue: another queue, by name or URL.
+            delay: a `timedelta`, or seconds, before the job may start; up to 15 minutes, not on FIFO queues.
+            group: the message group (FIFO), or the tenant of a fair queue.
+            unique: a key that at most one unfinished job of this task has; enqueueing it again returns the
+                handle of the job that is there. Needs a job store.
+            headers: texts that travel beside the arguments; added to those that are there.
+
+        Raises:
+            ConfigurationError: if one of them cannot be.
+            EnqueueRejected: if one of them is beyond a limit of SQS (`DelayTooLong`).
+        """
+        twin = copy.copy(self)
+        twin.options = self.options.changed(queue=queue, delay=delay, group=group, unique=unique, headers=headers)
+        return twin
+
+    def bind(self, sender: Sender) -> None:
+        """Let `sender` send this task's calls, and those of its copies.
+
+        Raises:
+            ConfigurationError: if it is bound to another: a task belongs to at most one app.
+        """
+        if self._binding.sender not in (None, sender):
+            raise ConfigurationError(
+                f"task {self.name!r} belongs to {self._binding.sender!r} already, and a task belongs to at most one app"
+            )
+        self._binding.sender = sender
+
+    def _sender(self) -> Sender:
+        if self._binding.sender is None:
+            raise TaskNotBound(self.name)
+        return self._binding.sender
+
+
+class AsyncTask(Task[P, R]):
+    """A task made of an ``async def``; it runs on the worker's event loop."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+        """Call the function itself: nothing is enqueued."""
+        coroutine: Coroutine[Any, Any, R] = self.function(*args, **kwargs)
+        return coroutine
+
+
+class SyncTask(Task[P, R]):
+    """A task made of a plain function; it runs in a thread, or in a process of its own."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the function itself: nothing is enqueued."""
+        result: R = self.function(*args, **kwargs)
+        return result
+
+
+class _Binding:
+    """Shared by a task and its copies, so that a copy made before `include` is bound by it, too."""
+
+    __slots__ = ("sender",)
+
+    def __init__(self) -> None:
+        self.sender: Sender | None = None
+
+
+# Declaring ------------------------------------------------------------------------------------------
+
+
+class TaskDecorator(Protocol):
+    """Makes a task of a function."""
+
+    # The overloads overlap, and the first that fits wins, which is what is meant.
+    @overload
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncTask[P, R]: ...  # type: ignore[overload-overlap]
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> SyncTask[P, R]: ...
+
+
+class Declare:
+    """The decorator `task`: makes a task of a function, with or without options, and tells `declared` of it.
+
+    The options, wrong ones of which (and signatures that cannot work) raise `ConfigurationError`:
+
+    - `name`: under which messages name the task; by default the function's name, without its module, so that
+      moving the function strands no jobs.
+    - `queue`: where its jobs go: a name or a URL.
+    - `retry`: how often, and when, a failed attempt is followed by another.
+    - `timeout`: how long an attempt may take, as a `timedelta` or in seconds; up to 11 hours.
+    - `executor`: "auto" runs an ``async def`` on the event loop and a plain function in a thread; "process" runs a
+      plain function in a process of its own, which can be killed.
+    - `on_exhausted`: what becomes of a job whose attempts are used up.
+    """
+
+    def __init__(self, declared: Callable[[Task[..., Any]], None]) -> None:
+        self._declared = declared
+
+    # The overloads overlap, and the first that fits wins, which is what is meant.
+    @overload
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncTask[P, R]: ...  # type: ignore[overload-overlap]
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> SyncTask[P, R]: ...
+    @overload
+    def __call__(
+        self,
+        name: str | None = None,
+        *,
+        queue: str = "default",
+        retry: Retry = ...,
+        timeout: timedelta | float | None = None,
+        executor: Literal["auto", "thread", "process"] = "auto",
+        on_exhausted: OnExhausted = "dead-letter",
+    ) -> TaskDecorator: ...
+
+    def __call__(self, name: Callable[..., Any] | str | None = None, **options: Any) -> Any:
+        if callable(name):
+            return self._make(name, name=None)
+        return functools.partial(self._make, name=name, **options)
+
+    def _make(self, function: Callable[..., Any], *, name: str | None, **options: Any) -> Task[..., Any]:
+        _check_function(function)
+        cls: type[Task[..., Any]] = AsyncTask if inspect.iscoroutinefunction(function) else SyncTask
+        made = cls(function, TaskOptions(name=name or function.__name__, **options))
+        self._declared(made)
+        return made
+
+
+task: Final = Declare(lambda _: None)
+"""Declares a task in a module that knows no app; `App.include` binds it. `Declare` has the options."""
+
+
+# Checks ---------------------------------------------------------------------------------------------
+
+_NAME = re.compile(r"[\w.:/-]{1,128}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskOptions:
+    """The options of a task, checked; see `Declare`."""
+
+    name: str
+    queue: str = "default"
+    retry: Retry = field(default_factory=Retry)
+    timeout: float | None = None
+    executor: Literal["auto", "thread", "process"] = "auto"
+    on_exhausted: OnExhausted = "dead-letter"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
+            raise ConfigurationError(
+                f"{self.name!r} is no name for a task: 1 to 128 letters, digits and _ . : / -; give one with name=..."
+            )
+        checked_queue(self.queue)
+        if not isinstance(self.retry, Retry):
+            raise ConfigurationError(f"task {self.name!r}: retry is a Retry(...), not {self.retry!r}")
+        self._choose("executor", ("auto", "thread", "process"))
+        self._choose("on_exhausted", ("dead-letter", "discard"))
+        if self.timeout is not None:
+            object.__setattr__(self, "timeout", self._checked_timeout(self.timeout))
+
+    def _choose(self, option: str, choices: tuple[str, ...]) -> None:
+        given = getattr(self, option)
+        if given not in choices:
+            raise ConfigurationError(
+                f"task {self.name!r}: {option} is one of {', '.join(map(repr, choices))}; not {given!r}"
+            )
+
+    def _checked_timeout(self, timeout: timedelta | float) -> float:
+        seconds = seconds_of(timeout, f"task {self.name!r}: timeout")
+        if not 0 < seconds <= MAX_TIMEOUT:
+            raise ConfigurationError(
+                f"task {self.name!r}: a timeout of {seconds:g} s cannot be: more than 0, and at most 11 hours, because SQS "
+                f"ends every lease after 12; split longer work into several jobs"
+            )
+        return seconds
+
+
+def _check_function(function: object) -> None:
+    if isinstance(function, Task):
+        raise ConfigurationError(f"{function.name!r} is a task already: decorate the function once")
+    if not callable(function) or isinstance(function, type) or not hasattr(function, "__qualname__"):
+        raise ConfigurationError(f"a task is made of a function, not of {function!r}: wrap it in a def")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise ConfigurationError(
+            f"{function.__qualname__} is a generator, which has no one result: it cannot be a task"
+        )
+
+
+def _executor(function: Callable[..., Any], options: TaskOptions) -> Executor:
+    if inspect.iscoroutinefunction(function):
+        if options.executor != "auto":
+            raise ConfigurationError(
+                f"task {options.name!r} is an async def and runs on the event loop; executor={options.executor!r} is for def"
+            )
+        return "loop"
+    if options.executor != "process":
+        return "thread"
+    if "<" in function.__qualname__:  # <locals> or <lambda>
+        raise ConfigurationError(
+            f"task {options.name!r}: executor='process' needs a function that another process can import: "
+            f"define {function.__qualname__} at the top of a module"
+        )
+    return "process"
