@@ -1,0 +1,128 @@
+"""How a log line is written: pretty on a terminal, JSON elsewhere, always so that no value can forge a line.
+
+Lines of structlog and of the standard library's logging go through the same renderer to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+from collections.abc import Callable
+from typing import Any, Final, Literal, TextIO, TypeAlias
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+__all__ = ["LogFormat", "LogLevel", "configure_logging", "printable"]
+
+LogFormat: TypeAlias = Literal["auto", "pretty", "json"]
+"""``auto`` is ``pretty`` where standard error is a terminal, else ``json``."""
+LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
+"""The least severe lines that are written."""
+
+LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+"""The standard library's number of each level."""
+
+_TALKATIVE = ("aiobotocore", "aioboto3", "aiohttp.access", "boto3", "botocore", "urllib3")
+_BLOCKS = frozenset({"exception", "stack", "traceback"})
+_STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_STEERING_IN_BLOCK = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def configure_logging(
+    format: LogFormat = "auto",  # noqa: A002 - the word of the command line
+    level: LogLevel = "info",
+    *,
+    stream: TextIO | None = None,
+) -> None:
+    """Send all log lines of this process, structlog's and logging's, to `stream` (standard error) in one format.
+
+    Replaces the handlers of the root logger. The AWS SDK's own loggers stay at warnings, since they
+    write message bodies and signatures at the debug level.
+    """
+    stream = stream or sys.stderr
+    pretty = stream.isatty() if format == "auto" else format == "pretty"
+    before, rendered = _before(pretty=pretty), _rendered(pretty=pretty, colors=stream.isatty())
+    structlog.configure(
+        processors=[*before, *rendered],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        logger_factory=structlog.WriteLoggerFactory(stream),
+        cache_logger_on_first_use=True,
+    )
+    _route_standard_logging(stream, LEVELS[level], before, rendered)
+
+
+def _before(*, pretty: bool) -> list[Processor]:
+    """What makes an event dictionary complete: the job's context, the level and the time."""
+    stamp = structlog.processors.TimeStamper(fmt="%H:%M:%S.%f", utc=False) if pretty else _iso_time()
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        stamp,
+        structlog.processors.StackInfoRenderer(),
+        structlog.processors.format_exc_info,
+    ]
+
+
+def _iso_time() -> structlog.processors.TimeStamper:
+    return structlog.processors.TimeStamper(fmt="iso", utc=True)
+
+
+def _rendered(*, pretty: bool, colors: bool) -> list[Processor]:
+    if not pretty:
+        return [structlog.processors.JSONRenderer(serializer=_ascii_json)]
+    console = structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback)
+    return [_escape, _traceback_as_block, console]
+
+
+def _route_standard_logging(stream: TextIO, level: int, before: list[Processor], rendered: list[Processor]) -> None:
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[_add_logger_name, *before],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendered],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=level, force=True)
+    logging.captureWarnings(capture=True)
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))
+
+
+def _add_logger_name(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    event["logger"] = event["_record"].name
+    return event
+
+
+def _ascii_json(event: EventDict, default: Callable[[Any], Any] | None = None, **_: object) -> str:
+    """Return one line of ASCII: a control character, a line break or a direction mark can only be an escape in it."""
+    return json.dumps(event, default=default or repr, ensure_ascii=True, separators=(",", ":"))
+
+
+def _escape(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Escape what could steer a terminal or begin a line, in every text; tracebacks keep their line breaks."""
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = _visible(value, _STEERING_IN_BLOCK if key in _BLOCKS else _STEERING)
+        elif not isinstance(value, int | float | None):
+            event[key] = printable(repr(value))
+    return event
+
+
+def _traceback_as_block(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Print a job's traceback as ConsoleRenderer prints an exception: below the line, indented so that it stays apart."""
+    text = event.pop("traceback", None) or event.pop("exception", None)
+    if text:
+        event["exception"] = "\n".join(f"    {line}" for line in text.rstrip().splitlines())
+    return event
+
+
+def printable(text: str) -> str:
+    r"""Return `text` with control characters, line breaks and direction marks as escapes such as ``\x1b``."""
+    return _visible(text, _STEERING)
+
+
+def _visible(text: str, steering: re.Pattern[str]) -> str:
+    return steering.sub(lambda found: found.group().encode("unicode_escape").decode("ascii"), text)
