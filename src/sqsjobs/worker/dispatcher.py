@@ -1,0 +1,356 @@
+"""The life of a message in a worker, told in steps: read, claim, run, record, settle."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from random import Random
+from typing import Any, Final
+
+from sqsjobs.clock import Clock
+from sqsjobs.context import JobContext
+from sqsjobs.disposition import DeadLetter, Delete, Disposition, Hide, Leave, Resend, Situation, Verdict, decide
+from sqsjobs.envelope import decode
+from sqsjobs.errors import InvalidArguments, InvalidEnvelope, UnsupportedVersion
+from sqsjobs.events import DeadLettered, JobEnded, JobSettled, JobStarted, Observer
+from sqsjobs.job import JobStatus
+from sqsjobs.outcome import (
+    CrashLimitReached,
+    Failed,
+    Interrupted,
+    LostLease,
+    NotDue,
+    Outcome,
+    Overdelivered,
+    Poison,
+    Succeeded,
+    TimedOut,
+    Unknown,
+    Unstarted,
+)
+from sqsjobs.registry import Registry
+from sqsjobs.retry import Retry
+from sqsjobs.task import Task
+from sqsjobs.transport.base import Delivery, QueueDescription, is_fifo
+from sqsjobs.worker.claims import Claims
+from sqsjobs.worker.executor import Attempt, Executor
+from sqsjobs.worker.failure import failure_of
+from sqsjobs.worker.held import Held
+from sqsjobs.worker.lease import Lease, LeaseBook
+from sqsjobs.worker.options import WorkerOptions
+from sqsjobs.worker.run import Run
+from sqsjobs.worker.settler import Settler
+
+__all__ = ["Dispatcher"]
+
+_SPARE_DELIVERIES: Final = 10
+"""Deliveries beyond max_attempts that are forgiven where the receive count stands for attempts."""
+_EARLY: Final = 1.0
+_AFTER_FAILED_COPY: Final = 60.0
+_DEFAULT_RETRY: Final = Retry()
+
+
+class Dispatcher:
+    """Lives the lives of messages, each in a task of its own.
+
+    Args:
+        ended: called when a job has left its slot, with the seconds it took; the lives go on to settle.
+        queues: what the queues' attributes say, by name.
+    """
+
+    def __init__(
+        self,
+        *,
+        registry: Registry,
+        queues: Mapping[str, QueueDescription],
+        claims: Claims,
+        executor: Executor,
+        settler: Settler,
+        book: LeaseBook,
+        options: WorkerOptions,
+        ended: Callable[[float], None],
+        settled: Callable[[Held, Outcome], None],
+        observer: Observer,
+        clock: Clock,
+        random: Random,
+    ) -> None:
+        self._registry = registry
+        self._queues = queues
+        self._claims = claims
+        self._executor = executor
+        self._settler = settler
+        self._book = book
+        self._options = options
+        self._ended = ended
+        self._settled = settled
+        self._tell = observer
+        self._clock = clock
+        self._random = random
+        self._in_hand: dict[str, Held] = {}
+        self.interrupted = asyncio.Event()
+        """Set when all runs were asked to end."""
+        self.in_flight_share: dict[str, float] = {}
+        """The queues' shares of their in-flight quotas, where they were looked up."""
+
+    @property
+    def in_hand(self) -> list[Held]:
+        """What has been received and is not settled yet."""
+        return list(self._in_hand.values())
+
+    def __len__(self) -> int:
+        return len(self._in_hand)
+
+    def hold(self, delivery: Delivery, asked_at: float) -> Held | None:
+        """Take a delivery in hand; None for one more receipt of what is in hand, or was done, already."""
+        held = self._in_hand.get(delivery.message_id)
+        if held is not None:
+            held.delivery = delivery
+            self._book.renew(held.lease, delivery, asked_at)
+            return None
+        held = Held(delivery, self._book.grant(delivery, asked_at))
+        self._in_hand[delivery.message_id] = held
+        if self._settler.is_done(delivery.message_id):
+            self._spawn(held, self._delete_again(held))
+            return None
+        return held
+
+    def start(self, held: Held) -> None:
+        """Begin the life of `held`, which has a slot."""
+        self._spawn(held, self._live(held))
+
+    def give_back(self, held: Held) -> None:
+        """Let others have a message that was not begun."""
+        self._spawn(held, self._settle(held, Unstarted()))
+
+    def interrupt(self, *, linger: float = 1.0) -> None:
+        """Ask all runs to end as interrupted."""
+        self.interrupted.set()
+        for held in self._in_hand.values():
+            if held.run is not None:
+                held.run.end(Interrupted(linger))
+
+    async def abandon(self, held: Held, linger: float) -> None:
+        """Release the message of a run that does not end; what it does from now on is not looked at."""
+        await self._settle(held, Interrupted(linger))
+
+    def _spawn(self, held: Held, life: Coroutine[Any, Any, None]) -> None:
+        """A life is in no task group: a thread that never ends must not hold up the worker's end."""
+        name = f"job {held.job.task} {held.job.id}" if held.job else f"message {held.delivery.message_id}"
+        held.life = asyncio.get_running_loop().create_task(life, name=name)
+
+    # The steps
+
+    async def _live(self, held: Held) -> None:
+        began = self._clock.now()
+        outcome: Outcome = Interrupted()
+        try:
+            outcome = self._read(held) or self._refused(held) or await self._claim(held) or await self._run(held)
+        except asyncio.CancelledError:
+            outcome = Interrupted()
+        except Exception as fault:  # noqa: BLE001 - a fault of ours must not lose the message
+            outcome = Failed(failure_of(fault))
+        finally:
+            self._ended(self._clock.now() - began)
+        await self._settle(held, outcome)
+
+    def _read(self, held: Held) -> Outcome | None:
+        """Read the message; an outcome if it is no job that this worker can run."""
+        delivery = held.delivery
+        try:
+            job = decode(
+                delivery.body,
+                queue=delivery.queue,
+                message_id=delivery.message_id,
+                group=delivery.group,
+                sent_at=delivery.sent_at,
+            )
+            held.job = job
+            held.task = task = self._registry.get(job.task)
+            if task is None:
+                return Unknown("unknown-task", f"this worker has no task {job.task[:200]!r}")
+            held.arguments = task.codec.decode_arguments(job.arguments)
+        except UnsupportedVersion as problem:
+            return Unknown("unsupported-version", str(problem))
+        except InvalidEnvelope as problem:
+            return Poison("invalid-envelope", str(problem))
+        except InvalidArguments as problem:
+            return Poison("invalid-arguments", str(problem))
+        early = (job.not_before or 0.0) - self._clock.wall()
+        return NotDue(early) if early > _EARLY else None
+
+    def _refused(self, held: Held) -> Outcome | None:
+        """Without a job store the receive count stands for the attempts."""
+        if self._claims.counts_attempts:
+            return None
+        job, task = held.job, held.task
+        assert job is not None
+        assert task is not None
+        held.attempt = job.attempts + held.delivery.receive_count
+        spare = _SPARE_DELIVERIES if self._queues[held.delivery.queue].dead_letter_queue else 0
+        if held.attempt > task.retry.max_attempts + spare:
+            return Overdelivered(held.attempt)
+        return None
+
+    async def _claim(self, held: Held) -> Outcome | None:
+        """Claim the job in the store, before user code runs; an outcome if it may not run."""
+        refusal = await self._claims.claim(held)
+        if refusal is not None:
+            return refusal
+        task = held.task
+        assert task is not None
+        if held.crashes >= self._options.crash_limit:
+            return CrashLimitReached(held.crashes)
+        if self._claims.counts_attempts and held.attempt > task.retry.max_attempts:
+            return Overdelivered(held.delivery.receive_count)
+        return None
+
+    async def _run(self, held: Held) -> Outcome:
+        job, task = held.job, held.task
+        assert job is not None
+        assert task is not None
+        held.run = run = Run()
+        self._watch_lease(held, run)
+        self._tell(JobStarted(job, held.attempt, held.delivery.receive_count, self._waited(held)))
+        began = self._clock.now()
+        attempt = Attempt(task, job, held.arguments, self._context(held, task, began), run, held.crashes)
+        outcome = await self._executor.attempt(attempt)
+        if isinstance(run.verdict, LostLease) and not isinstance(outcome, Succeeded):
+            outcome = run.verdict
+        self._tell(JobEnded(job, held.attempt, outcome, self._clock.now() - began))
+        return outcome
+
+    def _watch_lease(self, held: Held, run: Run) -> None:
+        def lost(lease: Lease) -> None:
+            run.end(LostLease(lease.lost))
+
+        def capped(lease: Lease) -> None:
+            run.end(TimedOut(self._clock.now() - lease.granted))
+
+        held.lease.on_lost, held.lease.on_cap = lost, capped
+        if held.lease.lost:
+            lost(held.lease)
+
+    def _context(self, held: Held, task: Task[..., Any], began: float) -> JobContext:
+        job = held.job
+        assert job is not None
+        return JobContext(
+            id=job.id,
+            task=job.task,
+            queue=job.queue,
+            attempt=held.attempt,
+            headers=job.headers,
+            group=job.group,
+            enqueued_at=job.enqueued_at,
+            deadline=began + task.timeout if task.timeout else None,
+            fencing_token=held.epoch,
+            lease=held.lease,
+        )
+
+    async def _settle(self, held: Held, outcome: Outcome) -> None:
+        """Decide, copy what is to be kept, record, and let go; in this order, so that nothing is lost between two steps."""
+        if held.settled:
+            return
+        held.settled = True
+        held.lease.on_lost = held.lease.on_cap = None
+        verdict = decide(outcome, self._situation(held))
+        await self._close(held, outcome, verdict)
+
+    async def _close(self, held: Held, outcome: Outcome, verdict: Verdict) -> None:
+        try:
+            disposition = await self._carry_out(held, outcome, verdict)
+            job = held.job
+            self._tell(
+                JobSettled(
+                    queue=held.delivery.queue,
+                    message_id=held.delivery.message_id,
+                    job_id=job.id if job else None,
+                    task=job.task if job else None,
+                    outcome=outcome,
+                    disposition=type(disposition).__name__.lower(),
+                    delay=getattr(disposition, "delay", 0.0),
+                )
+            )
+        finally:
+            self._book.drop(held.lease)
+            self._in_hand.pop(held.delivery.message_id, None)
+            self._settled(held, outcome)
+
+    async def _carry_out(self, held: Held, outcome: Outcome, verdict: Verdict) -> Disposition:
+        if not await self._copied(held, verdict):
+            status = JobStatus.RETRYING if verdict.status else None
+            verdict = Verdict(Hide(_AFTER_FAILED_COPY), status, verdict.attempt_back)
+        if not await self._claims.record(held, outcome, verdict):
+            self._book.drop(held.lease)
+            return Leave()
+        match verdict.disposition:
+            case Delete() | DeadLetter() | Resend():
+                await self._settler.delete(held)
+            case Hide(delay):
+                await self._settler.hide(held, delay)
+            case Leave():
+                self._book.drop(held.lease)
+        return verdict.disposition
+
+    async def _copied(self, held: Held, verdict: Verdict) -> bool:
+        """Send what another queue is to keep before anything is recorded or deleted: at worst it is there twice."""
+        match verdict.disposition:
+            case DeadLetter(reason, detail) as disposition:
+                queue = self._queues[held.delivery.queue].dead_letter_queue
+                assert queue is not None
+                sent = await self._settler.copy_to_dead_letters(held, disposition, queue)
+                if sent:
+                    self._tell_dead_lettered(held, reason, detail)
+                return sent
+            case Resend() as disposition:
+                return await self._settler.send_anew(held, disposition, attempts=self._used(held, verdict))
+            case _:
+                return True
+
+    def _used(self, held: Held, verdict: Verdict) -> int:
+        """Return the attempts that a message sent anew must carry, where no store counts them."""
+        assert held.job is not None
+        if self._claims.counts_attempts:
+            return 0
+        return held.attempt - verdict.attempt_back if held.run else held.job.attempts
+
+    def _tell_dead_lettered(self, held: Held, reason: str, detail: str) -> None:
+        job = held.job
+        self._tell(
+            DeadLettered(
+                held.delivery.queue,
+                held.delivery.message_id,
+                job.id if job else None,
+                job.task if job else None,
+                reason,
+                detail,
+            )
+        )
+
+    async def _delete_again(self, held: Held) -> None:
+        held.settled = True
+        await self._close(held, Succeeded(None), Verdict(Delete()))
+
+    def _waited(self, held: Held) -> float:
+        job = held.job
+        assert job is not None
+        return max(0.0, self._clock.wall() - job.enqueued_at) if job.enqueued_at else 0.0
+
+    def _situation(self, held: Held) -> Situation:
+        delivery, task = held.delivery, held.task
+        now, wall = self._clock.now(), self._clock.wall()
+        queue = self._queues[delivery.queue]
+        return Situation(
+            attempt=held.attempt,
+            receive_count=delivery.receive_count,
+            retry=task.retry if task else _DEFAULT_RETRY,
+            on_exhausted=task.on_exhausted if task else "dead-letter",
+            fifo=is_fifo(delivery.queue),
+            hidden_for=now - held.lease.granted,
+            age=max(0.0, wall - delivery.sent_at) if delivery.sent_at else 0.0,
+            retention=queue.retention,
+            since_first_receive=max(0.0, wall - delivery.first_received_at) if delivery.first_received_at else 0.0,
+            park_for=self._options.park_for,
+            in_flight_share=self.in_flight_share.get(delivery.queue, 0.0),
+            dead_letter_queue=queue.dead_letter_queue is not None,
+            random=self._random.random(),
+        )

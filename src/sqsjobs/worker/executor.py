@@ -1,0 +1,240 @@
+"""Runs the function of a job and says what became of it: on the loop, in a thread, or in a child process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, Self
+
+from sqsjobs.codec import ResultNotEncodable
+from sqsjobs.context import CallNext, JobContext, Middleware, running_job
+from sqsjobs.errors import Discard, Reject, RetryAfter, Snooze, Steering
+from sqsjobs.events import JobOverran, Observer
+from sqsjobs.job import Job
+from sqsjobs.outcome import (
+    Crashed,
+    CrashLimitReached,
+    Discarded,
+    Failed,
+    Failure,
+    Outcome,
+    Rejected,
+    RetryRequested,
+    Snoozed,
+    Succeeded,
+    TimedOut,
+)
+from sqsjobs.task import Task
+from sqsjobs.worker.failure import failure_of
+from sqsjobs.worker.processes import ChildDied, ProcessPool, RemoteError, Reply
+from sqsjobs.worker.run import Run
+
+__all__ = ["Attempt", "Executor", "JobScope"]
+
+JobScope = Callable[[JobContext], AbstractContextManager[None]]
+"""Entered around every attempt, in its context; it binds the job to whatever the function logs."""
+
+_ALONE_AFTER = 2
+"""Crashes after which a job runs alone in a child process, so that a pill convicts itself and its mates are cleared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What the executor needs to run one attempt.
+
+    Attributes:
+        task, job: what is run.
+        arguments: by name, decoded.
+        context: what the job can ask about itself.
+        run: how its end can be asked for.
+        crashes: how often the job took a process down before.
+    """
+
+    task: Task[..., Any]
+    job: Job
+    arguments: Mapping[str, Any]
+    context: JobContext
+    run: Run
+    crashes: int
+
+
+class Executor:
+    """Runs attempts.
+
+    Args:
+        threads: plain functions that run at once.
+        processes: the child processes, for functions that ask for one.
+        middleware: wrappers of every attempt, the first outermost.
+        scope: entered around every attempt.
+        keeps_results: whether the function's value is encoded.
+        result_bytes: the largest value that is recorded.
+        crash_limit: crashes at which a job is not run again.
+        observer: hears of threads that overran.
+    """
+
+    def __init__(
+        self,
+        *,
+        threads: int,
+        processes: ProcessPool,
+        middleware: Sequence[Middleware],
+        scope: JobScope | None,
+        keeps_results: bool,
+        result_bytes: int,
+        crash_limit: int,
+        observer: Observer,
+    ) -> None:
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="sqsjobs-job")
+        self._processes = processes
+        self._middleware = tuple(middleware)
+        self._scope = scope
+        self._keeps_results = keeps_results
+        self._result_bytes = result_bytes
+        self._crash_limit = crash_limit
+        self._tell = observer
+        self.overrunning = 0
+        """Threads that go on past their timeout, or past the end of their lease."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._processes.aclose()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def attempt(self, attempt: Attempt) -> Outcome:
+        """Run the function and return what became of it; raises only if the task it is called in is cancelled."""
+        timeout = attempt.task.timeout
+        timer = timeout and asyncio.get_running_loop().call_later(timeout, attempt.run.end, TimedOut(timeout))
+        token = running_job.set(attempt.context)
+        try:
+            with self._scope(attempt.context) if self._scope else nullcontext():
+                return await self._outcome(attempt)
+        finally:
+            running_job.reset(token)
+            if timer:
+                timer.cancel()
+
+    async def _outcome(self, attempt: Attempt) -> Outcome:  # noqa: PLR0911 - one per way to end
+        try:
+            value = await self._through_middleware(attempt)
+            return self._succeeded(attempt.task, value)
+        except asyncio.CancelledError:
+            if attempt.run.verdict is not None and attempt.run.cancelled():
+                return attempt.run.verdict
+            raise
+        except Steering as wish:
+            return _steered(wish)
+        except ChildDied as death:
+            return self._crashed(attempt, death)
+        except RemoteError as error:
+            return Failed(error.failure, permanent=error.gives_up)
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - SystemExit too: a job must not end the worker
+            if isinstance(attempt.run.verdict, TimedOut):
+                return attempt.run.verdict
+            return Failed(failure_of(error), permanent=_gives_up(attempt.task, error))
+
+    def _succeeded(self, task: Task[..., Any], value: object) -> Outcome:
+        if not self._keeps_results:
+            return Succeeded(None)
+        if isinstance(value, Reply):
+            result = value.result
+        else:
+            try:
+                result = task.codec.encode_result(value)
+            except ResultNotEncodable as problem:
+                return Failed(Failure("sqsjobs.ResultNotEncodable", str(problem)), permanent=True)
+        if len(result) > self._result_bytes:
+            size = f"the result has {len(result):,} bytes, {self._result_bytes:,} are kept: return a reference to it"
+            return Failed(Failure("sqsjobs.ResultTooLarge", size), permanent=True)
+        return Succeeded(result)
+
+    def _crashed(self, attempt: Attempt, death: ChildDied) -> Outcome:
+        if attempt.run.verdict is not None:  # the child was killed on purpose
+            return attempt.run.verdict
+        crashes = attempt.crashes + 1
+        if crashes >= self._crash_limit:
+            return CrashLimitReached(crashes)
+        return Crashed(Failure("sqsjobs.ChildDied", str(death)), crashes)
+
+    async def _through_middleware(self, attempt: Attempt) -> object:
+        if not self._middleware:
+            return await self._call(attempt)
+        call_next: CallNext = functools.partial(self._call, attempt)
+        for middleware in reversed(self._middleware):
+            call_next = functools.partial(middleware, attempt.context, call_next)
+        return await call_next()
+
+    async def _call(self, attempt: Attempt) -> object:
+        task = attempt.task
+        if task.executor == "process" or (attempt.crashes >= _ALONE_AFTER and self._processes.can_run(task)):
+            return await self._processes.run(attempt.task, attempt.job, attempt.context, attempt.run)
+        if task.executor == "thread":
+            return await self._call_in_thread(attempt)
+        return await self._call_on_loop(attempt)
+
+    async def _call_on_loop(self, attempt: Attempt) -> object:
+        job_task = asyncio.current_task()
+        assert job_task is not None
+        attempt.run.stoppable_by(job_task.cancel)
+        try:
+            return await attempt.task.function(**attempt.arguments)
+        finally:
+            attempt.run.stoppable_by(None)
+
+    async def _call_in_thread(self, attempt: Attempt) -> object:
+        call = functools.partial(attempt.task.function, **attempt.arguments)
+        context = contextvars.copy_context()
+        overran = False
+
+        def overrun() -> None:
+            nonlocal overran
+            overran = True
+            self.overrunning += 1
+            if isinstance(attempt.run.verdict, TimedOut):
+                self._tell(JobOverran(attempt.job, attempt.run.verdict.after))
+
+        attempt.run.stoppable_by(overrun)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, context.run, _kept, call)
+        except _StopIterationKept as kept:
+            raise RuntimeError("the task raised StopIteration") from kept.__cause__
+        finally:
+            attempt.run.stoppable_by(None)
+            self.overrunning -= overran
+
+
+class _StopIterationKept(Exception):
+    """A wrapper, since a future cannot carry StopIteration."""
+
+
+def _kept(call: Callable[[], object]) -> object:
+    try:
+        return call()
+    except StopIteration as error:
+        raise _StopIterationKept from error
+
+
+def _steered(wish: Steering) -> Outcome:
+    match wish:
+        case Snooze():
+            return Snoozed(wish.delay)
+        case RetryAfter():
+            return RetryRequested(wish.delay, wish.reason)
+        case Discard():
+            return Discarded(wish.reason)
+        case Reject():
+            return Rejected(wish.reason)
+        case _:
+            return Failed(failure_of(wish))
+
+
+def _gives_up(task: Task[..., Any], error: BaseException) -> bool:
+    return task.retry.gives_up_on(error) and not isinstance(error, SystemExit)

@@ -1,0 +1,47 @@
+"""A message in hand: its delivery, its lease, and the run it leads to. The stages pass it on and keep nothing else."""
+
+from __future__ import annotations
+
+from asyncio import Task as AsyncioTask
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqsjobs.job import Job
+from sqsjobs.task import Task
+from sqsjobs.transport.base import Delivery
+from sqsjobs.worker.lease import Lease
+from sqsjobs.worker.run import Run
+
+__all__ = ["Held"]
+
+
+@dataclass(slots=True, eq=False)
+class Held:
+    """A message in hand, from its receipt until it is settled.
+
+    Attributes:
+        delivery: the newest receipt of the message.
+        lease: the right to work on it.
+        job: what its body says, once it is read.
+        task: the task it names, if this worker knows it.
+        arguments: the decoded arguments.
+        run: the attempt under way, once it has begun.
+        epoch: the job store's fencing token; 0 without a claim.
+        attempt: which attempt it is; 0 before.
+        crashes: how often the job took a process down.
+        settled: whether its disposition was carried out, or somebody else has taken that over.
+        life: the asyncio task that lives its life, kept from the garbage collector.
+    """
+
+    delivery: Delivery
+    lease: Lease
+    job: Job | None = None
+    task: Task[..., Any] | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    run: Run | None = None
+    epoch: int = 0
+    attempt: int = 0
+    crashes: int = 0
+    settled: bool = False
+    life: AsyncioTask[None] | None = None

@@ -1,0 +1,249 @@
+"""Leases: the right to work on a message until a deadline, and the book that says which are due for a heartbeat.
+
+The book is plain and synchronous; `heartbeat` carries out what it plans. A deadline counts from before the
+request that granted it was sent, so it is never later than SQS's own. After a lease is lost nothing touches
+the visibility of its message again. Everything here may be called from two threads: the event loop's, which
+grants and retires, and the heartbeats'.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from random import Random
+from typing import Final
+
+from sqsjobs.clock import Clock
+from sqsjobs.context import LeaseState
+from sqsjobs.transport.base import MAX_BATCH_ENTRIES, MAX_VISIBILITY, Delivery, Done, EntryResult
+
+__all__ = ["CAP_MARGIN", "Beat", "Lease", "LeaseBook", "StoreClaim"]
+
+CAP_MARGIN: Final = 600.0
+"""Seconds before the end of SQS's 12 hours at which a lease is given up, while something can still be done about it."""
+
+_COMPANY: Final = 0.25
+"""Share of the heartbeat interval by which a lease may be extended early, so that beats go out in tens."""
+_SPREAD: Final = 0.1
+"""Share of the heartbeat interval by which beats are spread."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreClaim:
+    """The claim in the job store whose end moves with the lease."""
+
+    job_id: str
+    epoch: int
+
+
+@dataclass(slots=True, eq=False)
+class Lease:
+    """The right to work on one message.
+
+    Attributes:
+        queue: where the message is.
+        message_id: which it is.
+        handle: the newest receipt handle.
+        granted: when the receive that brought it was sent.
+        deadline: until when it is certainly hidden; on the worker's clock.
+        next_beat: when it is to be extended.
+        on_lost: called on the event loop's thread, once, if the lease ends while it is held.
+        on_cap: called there, once, when SQS's 12 hours are nearly over; the lease is still held.
+        claim: the job store's record that runs under it, or None.
+        lost: why it was lost, or empty.
+        beating: whether a request that extends it is on its way.
+        retired: whether it is no longer to be extended.
+        capped: whether `on_cap` was called.
+    """
+
+    queue: str
+    message_id: str
+    handle: str
+    granted: float
+    deadline: float
+    next_beat: float
+    clock: Clock
+    on_lost: Callable[[Lease], None] | None = None
+    on_cap: Callable[[Lease], None] | None = None
+    claim: StoreClaim | None = None
+    lost: str = ""
+    beating: bool = False
+    retired: bool = False
+    capped: bool = False
+    _settled: Future[None] | None = field(default=None, repr=False)
+
+    @property
+    def state(self) -> LeaseState:
+        """Whether the lease still stands."""
+        return LeaseState.HELD if self.remaining > 0 else LeaseState.LOST
+
+    @property
+    def remaining(self) -> float:
+        """Seconds for which the message is certainly hidden; 0 if the lease is lost."""
+        return 0.0 if self.lost else max(0.0, self.deadline - self.clock.now())
+
+    @property
+    def cap(self) -> float:
+        """When the 12 hours that SQS hides a message are nearly over."""
+        return self.granted + MAX_VISIBILITY - CAP_MARGIN
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """One request to be made: extend these leases of one queue."""
+
+    queue: str
+    leases: tuple[Lease, ...]
+
+
+class LeaseBook:
+    """All leases of a worker. What is in the book is in hand; what is not gets no heartbeat."""
+
+    def __init__(self, *, visibility: float, interval: float, clock: Clock, random: Random) -> None:
+        self.visibility = visibility
+        self.interval = interval
+        self._clock = clock
+        self._random = random
+        self._lock = threading.Lock()
+        self._leases: dict[str, Lease] = {}
+
+    def __len__(self) -> int:
+        return len(self._leases)
+
+    def grant(self, delivery: Delivery, asked_at: float) -> Lease:
+        """Enter a delivery that a receive sent at `asked_at` brought."""
+        lease = Lease(
+            queue=delivery.queue,
+            message_id=delivery.message_id,
+            handle=delivery.receipt_handle,
+            granted=asked_at,
+            deadline=asked_at + self.visibility,
+            next_beat=asked_at + self._until_beat(),
+            clock=self._clock,
+        )
+        with self._lock:
+            self._leases[lease.message_id] = lease
+        return lease
+
+    def renew(self, lease: Lease, delivery: Delivery, asked_at: float) -> None:
+        """Go on with the handle of a second delivery of the same message."""
+        with self._lock:
+            lease.handle = delivery.receipt_handle
+            lease.granted = asked_at
+            lease.deadline = max(lease.deadline, asked_at + self.visibility)
+
+    def drop(self, lease: Lease) -> Future[None] | None:
+        """Take the lease out of the book: no further heartbeat.
+
+        Returns what to wait for before its visibility may be changed: a heartbeat on its way, or None.
+        """
+        with self._lock:
+            lease.retired = True
+            if self._leases.get(lease.message_id) is lease:
+                del self._leases[lease.message_id]
+            if not lease.beating:
+                return None
+            if lease._settled is None:  # noqa: SLF001 - the book and its leases are one thing
+                lease._settled = Future()  # noqa: SLF001
+            return lease._settled  # noqa: SLF001
+
+    def due(self) -> list[Beat]:
+        """Return the requests to make now, and mark their leases as beating."""
+        now = self._clock.now()
+        ahead = now + _COMPANY * self.interval
+        by_queue: dict[str, list[Lease]] = {}
+        urgent: set[str] = set()
+        with self._lock:
+            for lease in self._leases.values():
+                if lease.beating or lease.lost or lease.next_beat > ahead:
+                    continue
+                by_queue.setdefault(lease.queue, []).append(lease)
+                if lease.next_beat <= now:
+                    urgent.add(lease.queue)
+            beats = [beat for queue in urgent for beat in _in_tens(queue, by_queue[queue])]
+            for beat in beats:
+                for lease in beat.leases:
+                    lease.beating = True
+        return beats
+
+    def expired(self) -> list[tuple[Lease, str]]:
+        """Return the leases that ended by the clock (or are about to meet the 12 hours), with the reason; now lost."""
+        now = self._clock.now()
+        lost: list[tuple[Lease, str]] = []
+        with self._lock:
+            for lease in self._leases.values():
+                if lease.lost:
+                    continue
+                if now >= lease.deadline:
+                    lease.lost = "no heartbeat got through before its deadline"
+                    lost.append((lease, lease.lost))
+        return lost
+
+    def capped(self) -> list[Lease]:
+        """Return the leases whose 12 hours are nearly over, each once; they are still held."""
+        now = self._clock.now()
+        with self._lock:
+            capped = [lease for lease in self._leases.values() if now >= lease.cap and not lease.capped]
+            for lease in capped:
+                lease.capped = True
+        return capped
+
+    def beaten(self, beat: Beat, results: Iterable[EntryResult], asked_at: float) -> list[Lease]:
+        """Enter what a request sent at `asked_at` achieved; return the leases that were lost by it."""
+        lost: list[Lease] = []
+        with self._lock:
+            for lease, result in zip(beat.leases, results, strict=True):
+                lease.beating = False
+                if isinstance(result, Done):
+                    lease.deadline = max(lease.deadline, asked_at + self.visibility)
+                    lease.next_beat = asked_at + self._until_beat()
+                elif result.lease_over or not result.retryable:
+                    if not lease.lost and not lease.retired:
+                        lease.lost = f"{result.code}: {result.problem}"
+                        lost.append(lease)
+                else:
+                    lease.next_beat = self._clock.now() + self._until_retry()
+            self._release_waiters(beat)
+        return lost
+
+    def failed(self, beat: Beat) -> None:
+        """Enter that a request failed as a whole; its leases are tried again until their deadlines."""
+        with self._lock:
+            for lease in beat.leases:
+                lease.beating = False
+                lease.next_beat = self._clock.now() + self._until_retry()
+            self._release_waiters(beat)
+
+    def lose(self, lease: Lease, reason: str) -> bool:
+        """Declare a lease lost; False if it was before, or is no longer in the book."""
+        with self._lock:
+            if lease.lost or lease.retired:
+                return False
+            lease.lost = reason
+            return True
+
+    def held(self) -> list[Lease]:
+        """Return the leases in the book."""
+        with self._lock:
+            return list(self._leases.values())
+
+    def _release_waiters(self, beat: Beat) -> None:
+        for lease in beat.leases:
+            if lease._settled is not None:  # noqa: SLF001
+                lease._settled.set_result(None)  # noqa: SLF001
+
+    def _until_beat(self) -> float:
+        return self.interval * (1 + _SPREAD * (2 * self._random.random() - 1))
+
+    def _until_retry(self) -> float:
+        return self.interval * (0.1 + 0.15 * self._random.random())
+
+
+def _in_tens(queue: str, leases: list[Lease]) -> list[Beat]:
+    leases.sort(key=lambda lease: lease.next_beat)
+    return [
+        Beat(queue, tuple(leases[start : start + MAX_BATCH_ENTRIES]))
+        for start in range(0, len(leases), MAX_BATCH_ENTRIES)
+    ]

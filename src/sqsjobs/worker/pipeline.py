@@ -1,0 +1,307 @@
+"""The stages of one worker, joined: what polls bring goes to the intake, what may start to the dispatcher.
+
+Here is when to poll, when to start and how to stop; what those are is in the stages themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from random import Random
+from typing import Any, Final
+
+from sqsjobs.clock import Clock
+from sqsjobs.context import Middleware
+from sqsjobs.errors import TransportError
+from sqsjobs.events import Observer, WorkerReady, WorkerStopping
+from sqsjobs.outcome import Outcome, StoreDown, Succeeded
+from sqsjobs.registry import Registry
+from sqsjobs.store.base import JobStore
+from sqsjobs.store.tracking import Tracking
+from sqsjobs.transport.base import Delivery, QueueDescription, Transport
+from sqsjobs.worker.claims import Claims
+from sqsjobs.worker.dispatcher import Dispatcher
+from sqsjobs.worker.executor import Executor, JobScope
+from sqsjobs.worker.health import Health, Signs
+from sqsjobs.worker.heartbeat import Heart
+from sqsjobs.worker.held import Held
+from sqsjobs.worker.intake import Intake
+from sqsjobs.worker.lease import LeaseBook
+from sqsjobs.worker.options import WatchedQueue, WorkerOptions
+from sqsjobs.worker.poller import Poller
+from sqsjobs.worker.processes import ProcessPool
+from sqsjobs.worker.settler import Settler
+from sqsjobs.worker.stopping import Stop
+from sqsjobs.worker.watchdog import Watchdog
+
+__all__ = ["Pipeline", "Surroundings"]
+
+_CLEAN_UP: Final = 2.0
+"""Seconds that an interrupted job has to clean up."""
+_ABANDONED: Final = 3.0
+"""Seconds for which the message of a thread that could not be stopped stays hidden, so that two runs do not meet."""
+_RELEASE: Final = 5.0
+"""Seconds that the last releases may take."""
+_STORE_PAUSE: Final = 5.0
+_IN_HAND_SPARE: Final = 1000
+_CROWD: Final = 1000
+"""Hidden messages of this worker from which on it looks at the queue's in-flight quota."""
+_QUOTA: Final = 120_000
+"""Messages in flight that SQS allows a queue ("Amazon SQS message quotas")."""
+_QUOTA_EVERY: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a worker is built from; see `Worker` for each."""
+
+    worker: str
+    registry: Registry
+    transport: Transport
+    store: JobStore | None
+    tracking: Tracking
+    queues: tuple[WatchedQueue, ...]
+    options: WorkerOptions
+    observer: Observer
+    middleware: tuple[Middleware, ...]
+    scope: JobScope | None
+    app_path: str | None
+    clock: Clock
+    random: Random
+
+
+class Pipeline:
+    """Poller, intake, dispatcher, executor, settler and heart of one worker.
+
+    Made on the worker's event loop.
+    """
+
+    def __init__(self, around: Surroundings, queues: Mapping[str, QueueDescription], stop: Stop) -> None:
+        options, clock, random, tell = around.options, around.clock, around.random, around.observer
+        self._around = around
+        self._options = options
+        self._stop = stop
+        book = LeaseBook(visibility=options.visibility, interval=options.beat_every, clock=clock, random=random)
+        watchdog = Watchdog(
+            warn_after=options.lag_warning, alarm_after=options.visibility / 3, observer=tell, clock=clock
+        )
+        self.heart = Heart(
+            book,
+            notify=_notifier(),
+            watchdog=watchdog,
+            stall_limit=options.stall_limit,
+            observer=tell,
+            clock=clock,
+        )
+        self.settler = Settler(
+            transport=around.transport,
+            book=book,
+            delete_linger=options.delete_linger,
+            annotate_errors=options.annotate_errors,
+            worker=around.worker,
+            observer=tell,
+            clock=clock,
+            random=random,
+        )
+        self._claims = Claims(
+            around.store,
+            around.tracking,
+            worker=around.worker,
+            grace=options.result_grace,
+            observer=tell,
+            clock=clock,
+            random=random,
+        )
+        self.executor = Executor(
+            threads=options.threads or options.concurrency,
+            processes=ProcessPool(options.processes or os.cpu_count() or 1, around.app_path),
+            middleware=around.middleware,
+            scope=around.scope,
+            keeps_results=self._claims.keeps_results,
+            result_bytes=options.result_bytes,
+            crash_limit=options.crash_limit,
+            observer=tell,
+        )
+        self.intake = Intake(around.queues, options)
+        self.poller = Poller(
+            self.intake, around.transport, options, self._received, observer=tell, clock=clock, random=random
+        )
+        self.dispatcher = Dispatcher(
+            registry=around.registry,
+            queues=queues,
+            claims=self._claims,
+            executor=self.executor,
+            settler=self.settler,
+            book=book,
+            options=options,
+            ended=self._job_ended,
+            settled=self._message_settled,
+            observer=tell,
+            clock=clock,
+            random=random,
+        )
+        self._empty = asyncio.Event()
+        self._advance_soon = False
+        self._hidden: dict[str, int] = {}
+
+    def signs(self, *, stopping: str) -> Signs:
+        """Return the signs of life."""
+        now = self._around.clock.now()
+        return Signs(
+            started=True,
+            stopping=stopping,
+            last_poll=now - self.poller.last_ended,
+            saturated=self.intake.saturated,
+            last_beat=now - self.heart.last_success,
+            failing_queues=tuple(self.poller.failing),
+            store_problem=self._claims.failing,
+        )
+
+    # Working
+
+    async def poll_until_stopped(self, heart_ended: asyncio.Future[None]) -> None:
+        """Poll and start jobs until a stop is asked for, and return when every poll has ended.
+
+        At a stop at once polls are left to themselves; what they bring comes back after its visibility timeout.
+        """
+        self._advance()
+        async with asyncio.TaskGroup() as chores:
+            tasks = [chores.create_task(chore) for chore in (self._look_around(), self._watch_quota())]
+            await _first(self._stop.wait(), asyncio.shield(heart_ended))
+            for task in tasks:
+                task.cancel()
+        if heart_ended.done():
+            self._stop.ask(f"the heartbeats have ended: {heart_ended.exception()!r}")
+            self._stop.ask("at once")
+        grace = self._options.grace
+        self._around.observer(WorkerStopping(self._around.worker, self._stop.reason, self.intake.running, grace))
+        self.poller.stop()
+        asyncio.get_running_loop().call_later(grace, self.dispatcher.interrupt)
+        await _first(self.poller.ended(), self._stop.wait_at_once())
+
+    def _received(self, deliveries: list[Delivery], asked_at: float) -> None:
+        for delivery in deliveries:
+            held = self.dispatcher.hold(delivery, asked_at)
+            if held is not None:
+                self.intake.add(held)
+        if deliveries:
+            self.intake.last_activity = self._around.clock.now()
+            self._empty.clear()
+        self._advance()
+
+    def _advance(self) -> None:
+        """Let the queues poll and the messages start for which there are slots."""
+        self._advance_soon = False
+        if self._stop.asked:
+            return
+        room = len(self.dispatcher) < 3 * self._options.concurrency + _IN_HAND_SPARE
+        if room:
+            self.poller.poll_idle()
+        while (held := self.intake.start_next()) is not None:
+            self.dispatcher.start(held)
+        if room:
+            self.poller.poll_busy()
+        if self._options.burst and not len(self.dispatcher) and self.intake.drained:
+            self._stop.ask("the queues are empty")
+
+    def _advance_in_this_turn(self) -> None:
+        """Advance once for all that ends in one turn of the loop, so that receives come in tens."""
+        if not self._advance_soon:
+            self._advance_soon = True
+            asyncio.get_running_loop().call_soon(self._advance)
+
+    def _job_ended(self, seconds: float) -> None:
+        self.intake.ended(self._around.clock.now(), seconds)
+        if self.executor.overrunning >= max(1, (self._options.threads or self._options.concurrency) // 2):
+            self._stop.ask("too many threads go on past their timeouts")
+        self._advance_in_this_turn()
+
+    def _message_settled(self, held: Held, outcome: Outcome) -> None:
+        self.intake.last_activity = self._around.clock.now()
+        queue = held.delivery.queue
+        if not isinstance(outcome, Succeeded):
+            self._hidden[queue] = self._hidden.get(queue, 0) + 1
+            for follower in self.intake.take_group(queue, held.delivery.group):
+                self.dispatcher.give_back(follower)
+        self.intake.settled(held)
+        if isinstance(outcome, StoreDown):
+            self.poller.pause("the job store does not answer", _STORE_PAUSE)
+        if not len(self.dispatcher):
+            self._empty.set()
+        self._advance_in_this_turn()
+
+    # Chores
+
+    async def _look_around(self) -> None:
+        """Give back what waits too long, and say when the worker becomes able or unable to do its work."""
+        around, was = self._around, ""
+        health = Health(
+            lambda: self.signs(stopping=""), wait=self._options.poll_wait, beat_every=self._options.beat_every
+        )
+        while True:
+            await asyncio.sleep(min(1.0, self._options.visibility / 6))
+            overdue = around.clock.now() - self._options.visibility / 2
+            for held in self.intake.take_waiting(before=overdue):
+                self.dispatcher.give_back(held)
+            if (problem := health.ready()) != was:
+                was = problem
+                around.observer(WorkerReady(around.worker, problem))
+
+    async def _watch_quota(self) -> None:
+        """Look up how full the in-flight quota of a queue is, where many messages of this worker are hidden in it."""
+        while True:
+            await asyncio.sleep(_QUOTA_EVERY)
+            hidden, self._hidden = self._hidden, {}
+            for queue in self.dispatcher.in_flight_share.keys() | {q for q, count in hidden.items() if count > _CROWD}:
+                try:
+                    described = await self._around.transport.describe(queue)
+                except TransportError:
+                    continue
+                self.dispatcher.in_flight_share[queue] = described.in_flight / _QUOTA
+
+    # Stopping
+
+    async def drain(self) -> bool:
+        """Give back what was not begun, let jobs end within the grace, interrupt the rest.
+
+        Returns whether all have ended; the message of one that has not is released all the same.
+        """
+        for held in self.intake.take_waiting():  # every poll has ended, so none of ours can take these again
+            self.dispatcher.give_back(held)
+        if len(self.dispatcher):
+            await _first(self._empty.wait(), self.dispatcher.interrupted.wait(), self._stop.wait_at_once())
+            self.dispatcher.interrupt()
+            await _within(_CLEAN_UP, self._empty.wait())
+        left = self.dispatcher.in_hand
+        abandoned = [self.dispatcher.abandon(held, _ABANDONED) for held in left]
+        await _within(_RELEASE, asyncio.gather(*abandoned))
+        return not left
+
+
+def _notifier() -> Callable[[Callable[[], None]], None]:
+    loop = asyncio.get_running_loop()
+
+    def notify(callback: Callable[[], None]) -> None:
+        loop.call_soon_threadsafe(callback)
+
+    return notify
+
+
+async def _first(*waits: Coroutine[Any, Any, Any] | asyncio.Future[Any]) -> None:
+    """Wait until the first of `waits` is over, and drop the others."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+async def _within(seconds: float, wait: Coroutine[Any, Any, Any] | asyncio.Future[Any]) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await wait
+    except TimeoutError:
+        pass

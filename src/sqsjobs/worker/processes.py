@@ -1,0 +1,190 @@
+"""Child processes for functions that must be killable, or may take their process down with them.
+
+A child is started by spawning a fresh interpreter and runs one job at a time. It gets the arguments as the
+JSON that the message carried and decodes them itself; nothing is pickled by us. When its parent dies, it ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import signal
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any, Final, assert_never
+
+import msgspec
+
+from sqsjobs.context import JobContext
+from sqsjobs.errors import Discard, Reject, RetryAfter, Snooze
+from sqsjobs.job import Job
+from sqsjobs.outcome import Failure
+from sqsjobs.task import Task
+from sqsjobs.worker.child import ChildAnswer, ChildJob, child_main
+from sqsjobs.worker.run import Run
+
+__all__ = ["ChildDied", "ProcessPool", "RemoteError", "Reply"]
+
+_SPAWN: Final = multiprocessing.get_context("spawn")
+_KILL_AFTER: Final = 2.0
+"""Seconds that a child has to clean up after SIGTERM."""
+
+
+class ChildDied(Exception):
+    """Raised when a child process died while it ran a job."""
+
+
+class RemoteError(Exception):
+    """Stands for an exception that a child process raised; carries it as text."""
+
+    def __init__(self, answer: ChildAnswer) -> None:
+        super().__init__(answer.message)
+        self.failure = Failure(answer.type, answer.message, answer.traceback, answer.fingerprint)
+        self.gives_up = answer.gives_up
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A child's value, still encoded."""
+
+    result: bytes
+
+
+class ProcessPool:
+    """Children that are kept for the next job.
+
+    Args:
+        size: children that run at once.
+        app_path: ``module:attribute`` of the app, so that a child can open it; or None.
+    """
+
+    def __init__(self, size: int, app_path: str | None) -> None:
+        self._slots = asyncio.Semaphore(size)
+        self._app_path = app_path
+        self._idle: list[_Child] = []
+        self._encode = msgspec.json.Encoder().encode
+
+    def can_run(self, task: Task[..., Any]) -> bool:
+        """Whether a child would find the task's function: it is importable by its module and name."""
+        return self._app_path is not None or "<" not in task.function.__qualname__
+
+    async def run(self, task: Task[..., Any], job: Job, context: JobContext, run: Run) -> Reply:
+        """Run one job in a child.
+
+        Raises:
+            ChildDied: if the child died, also where it was killed because `run` was asked to end.
+            RemoteError: what the function raised; or one of the steering requests.
+        """
+        waiter = asyncio.current_task()
+        assert waiter is not None
+        run.stoppable_by(waiter.cancel)
+        async with self._slots:
+            child = self._idle.pop() if self._idle else await _Child.start()
+            try:
+                run.stoppable_by(child.kill)
+                answer = await child.ask(self._request(task, job, context))
+            except BaseException:
+                child.kill()
+                raise
+            finally:
+                run.stoppable_by(None)
+            self._idle.append(child)
+        return _unfolded(answer)
+
+    async def aclose(self) -> None:
+        """End the idle children."""
+        while self._idle:
+            self._idle.pop().dismiss()
+
+    def _request(self, task: Task[..., Any], job: Job, context: JobContext) -> bytes:
+        return self._encode(
+            ChildJob(
+                app_path=self._app_path,
+                module=task.function.__module__,
+                qualname=task.function.__qualname__,
+                task=task.name,
+                arguments=msgspec.Raw(job.arguments),
+                id=job.id,
+                queue=job.queue,
+                headers=dict(job.headers),
+                group=job.group,
+                enqueued_at=job.enqueued_at,
+                attempt=context.attempt,
+                deadline=context.deadline,
+                fencing_token=context.fencing_token,
+            )
+        )
+
+
+def _unfolded(answer: ChildAnswer) -> Reply:
+    match answer.kind:
+        case "value":
+            return Reply(bytes(answer.value))
+        case "error":
+            raise RemoteError(answer)
+        case "snooze":
+            raise Snooze(answer.delay)
+        case "retry-after":
+            raise RetryAfter(answer.delay, answer.message)
+        case "discard":
+            raise Discard(answer.message)
+        case "reject":
+            raise Reject(answer.message)
+        case _:
+            assert_never(answer.kind)
+
+
+class _Child:
+    """One child process and the pipe to it."""
+
+    def __init__(self, process: multiprocessing.process.BaseProcess, pipe: Connection) -> None:
+        self._process = process
+        self._pipe = pipe
+        self._decode = msgspec.json.Decoder(ChildAnswer).decode
+
+    @classmethod
+    async def start(cls) -> _Child:
+        ours, theirs = _SPAWN.Pipe()
+        process = _SPAWN.Process(target=child_main, args=(theirs,), name="sqsjobs-child", daemon=True)
+        await asyncio.to_thread(process.start)
+        theirs.close()
+        return cls(process, ours)
+
+    async def ask(self, request: bytes) -> ChildAnswer:
+        try:
+            self._pipe.send_bytes(request)
+            await self._readable()
+            return self._decode(self._pipe.recv_bytes())
+        except (EOFError, OSError) as error:
+            await asyncio.to_thread(self._process.join, _KILL_AFTER)
+            raise ChildDied(f"the child process ended with {_spelled(self._process.exitcode)}") from error
+
+    async def _readable(self) -> None:
+        loop = asyncio.get_running_loop()
+        ready: asyncio.Future[None] = loop.create_future()
+        loop.add_reader(self._pipe.fileno(), _resolve, ready)
+        try:
+            await ready
+        finally:
+            loop.remove_reader(self._pipe.fileno())
+
+    def kill(self) -> None:
+        """Kill the child; whoever waits for its answer hears that it died."""
+        if self._process.is_alive() and self._process.pid is not None:
+            os.kill(self._process.pid, signal.SIGKILL)
+
+    def dismiss(self) -> None:
+        """Let an idle child end: it reads the end of the pipe."""
+        self._pipe.close()
+
+
+def _resolve(ready: asyncio.Future[None]) -> None:
+    if not ready.done():
+        ready.set_result(None)
+
+
+def _spelled(exitcode: int | None) -> str:
+    if exitcode is not None and exitcode < 0:
+        return f"signal {signal.Signals(-exitcode).name}"
+    return f"exit code {exitcode}"
