@@ -101,7 +101,7 @@ class Intake:
         self._mean_trip = 0.02
         self._freed_at: float | None = None
         self._burst = options.burst
-        self.last_activity = -math.inf
+        self.last_activity = 0.0
         """When something last came, ended or was settled."""
 
     def __getitem__(self, name: str) -> QueueIntake:
