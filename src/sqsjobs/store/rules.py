@@ -51,7 +51,7 @@ def claimed(record: JobRecord | None, request: ClaimRequest) -> JobRecord | Leas
     if _is_claimed_by(record, request):
         return record
     if _comes_back(record, request):
-        return _started(reopened(record, request.now) or record, request)
+        return _started(_fresh(record), request)
     return _obstacle(record, request.now) or _started(record, request)
 
 
@@ -84,19 +84,7 @@ def reopened(record: JobRecord | None, now: float) -> JobRecord | None:
     """Return an ended, not succeeded record as queued again, its last failure kept; None for any other."""
     if record is None or not record.status.ended or record.status is JobStatus.SUCCEEDED:
         return None
-    return replace(
-        record,
-        status=JobStatus.QUEUED,
-        attempts=0,
-        crashes=0,
-        epoch=record.epoch + 1,
-        not_before=None,
-        ended_at=None,
-        result=None,
-        dead_lettered=False,
-        result_expires_at=None,
-        expires_at=now + UNTOUCHED_TTL,
-    )
+    return replace(_fresh(record), epoch=record.epoch + 1, expires_at=now + UNTOUCHED_TTL)
 
 
 def _is_over(date: float | None, now: float) -> bool:
@@ -122,6 +110,20 @@ def _is_claimed_by(record: JobRecord, request: ClaimRequest) -> bool:
 
 def _comes_back(record: JobRecord, request: ClaimRequest) -> bool:
     return record.status is JobStatus.FAILED and record.epoch == request.reopens_epoch
+
+
+def _fresh(record: JobRecord) -> JobRecord:
+    return replace(
+        record,
+        status=JobStatus.QUEUED,
+        attempts=0,
+        crashes=0,
+        not_before=None,
+        ended_at=None,
+        result=None,
+        dead_lettered=False,
+        result_expires_at=None,
+    )
 
 
 def _obstacle(record: JobRecord, now: float) -> Leased | Ended | Scheduled | None:
