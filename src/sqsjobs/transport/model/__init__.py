@@ -11,9 +11,10 @@ from __future__ import annotations
 from sqsjobs.transport.model.faults import NO_FAULT, Fault, Faults, NoAnswer
 from sqsjobs.transport.model.leases import StaleHandles
 from sqsjobs.transport.model.messages import AttributeValue, NewMessage, Phase, Receipt, SentMessage
+from sqsjobs.transport.model.moves import MoveTask
 from sqsjobs.transport.model.queue import Queue
 from sqsjobs.transport.model.receiving import ReceiveRequest
-from sqsjobs.transport.model.refusal import Refusal
+from sqsjobs.transport.model.refusal import Refusal, missing_parameter
 from sqsjobs.transport.model.service import SqsModel
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "AttributeValue",
     "Fault",
     "Faults",
+    "MoveTask",
     "NewMessage",
     "NoAnswer",
     "Phase",
@@ -31,4 +33,5 @@ __all__ = [
     "SentMessage",
     "SqsModel",
     "StaleHandles",
+    "missing_parameter",
 ]

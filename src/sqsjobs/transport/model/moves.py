@@ -74,7 +74,7 @@ class Moves:
         self._tasks.setdefault(source_arn, deque(maxlen=REMEMBERED)).appendleft(task)
         return task
 
-    def list(self, source_arn: str, limit: int = 1) -> list[MoveTask]:
+    def tasks(self, source_arn: str, limit: int = 1) -> list[MoveTask]:
         """Return the latest tasks of a source, the latest first."""
         self._existing("SourceArn", source_arn)
         if not 1 <= limit <= REMEMBERED:
