@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from random import Random
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar  # Any: the result, whose type the handle's maker vouches for
 
 from sqsjobs.errors import JobCancelled, JobFailed, ResultExpired, ResultTimeout, UnknownJob
 from sqsjobs.job import JobId, JobStatus
@@ -19,7 +19,7 @@ R_co = TypeVar("R_co", covariant=True)
 
 
 class Records(Protocol):
-    """Where handles read: the app, while it is open."""
+    """Where handles read: the app."""
 
     @property
     def begin_at_enqueue(self) -> bool:
@@ -34,6 +34,10 @@ class Records(Protocol):
         """
         ...
 
+    def decode_result(self, record: JobRecord) -> Any:
+        """Return the result in a record, of the type that its task returns where the task is known."""
+        ...
+
 
 class JobHandle(Generic[R_co]):
     """A job that was enqueued, or is known by its id (`app.job`).
@@ -43,15 +47,12 @@ class JobHandle(Generic[R_co]):
         deduplicated: whether `unique` found an unfinished job with its key, and this is that job's handle.
     """
 
-    __slots__ = ("_decode", "_records", "deduplicated", "id")
+    __slots__ = ("_records", "deduplicated", "id")
 
-    def __init__(
-        self, job_id: JobId, records: Records, decode: Callable[[bytes], R_co], *, deduplicated: bool = False
-    ) -> None:
+    def __init__(self, job_id: JobId, records: Records, *, deduplicated: bool = False) -> None:
         self.id = job_id
         self.deduplicated = deduplicated
         self._records = records
-        self._decode = decode
 
     def __repr__(self) -> str:
         return f"<JobHandle {self.id}{' (deduplicated)' if self.deduplicated else ''}>"
@@ -119,7 +120,8 @@ class JobHandle(Generic[R_co]):
             raise _failed(record)
         if record.result is None:
             raise ResultExpired(self.id)
-        return self._decode(record.result)
+        result: R_co = self._records.decode_result(record)
+        return result
 
 
 def _pauses(random: Random) -> Iterator[float]:

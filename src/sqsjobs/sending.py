@@ -1,10 +1,11 @@
-"""How one job is sent, as its caller chose with `Task.using`: queue, delay, group, uniqueness, headers.
+"""How one job is sent, as its caller chose with `Task.using`, and the message it becomes.
 
 What SQS would refuse is refused here, at the call, before anything is sent.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -12,11 +13,12 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import Final
 
-from sqsjobs.errors import ConfigurationError, DelayTooLong, EnqueueRejected
-from sqsjobs.job import NO_HEADERS
-from sqsjobs.transport.base import MAX_DELAY, is_fifo
+from sqsjobs import envelope
+from sqsjobs.errors import ConfigurationError, DelayTooLong, EnqueueRejected, PayloadTooLarge
+from sqsjobs.job import NO_HEADERS, Job
+from sqsjobs.transport.base import MAX_DELAY, OutgoingMessage, is_fifo, message_size
 
-__all__ = ["MAX_HEADER_BYTES", "Sending", "check_sendable", "checked_queue", "seconds_of"]
+__all__ = ["MAX_HEADER_BYTES", "Sending", "check_sendable", "checked_queue", "message_of", "seconds_of"]
 
 MAX_HEADER_BYTES: Final = 8192
 """The most bytes of all the headers of a job together; what is large belongs into the arguments."""
@@ -99,6 +101,27 @@ def check_sendable(sending: Sending) -> None:
             f"queue {sending.queue!r} is FIFO, so every job needs a group: task.using(group=...).enqueue(...)",
             code="GroupRequired",
         )
+
+
+def message_of(job: Job, delay: float = 0.0) -> OutgoingMessage:
+    """Return the message that carries `job`, visible after `delay` seconds (rounded up: SQS counts whole ones).
+
+    On a FIFO queue its deduplication id is the job's id and epoch: a send that is repeated is one message, and a
+    job that is sent anew is not swallowed by SQS's memory of five minutes.
+
+    Raises:
+        PayloadTooLarge: if it is larger than `envelope.MAX_ENVELOPE_BYTES`.
+    """
+    message = OutgoingMessage(
+        envelope.encode(job),
+        delay=math.ceil(delay),
+        group=job.group,
+        deduplication_id=f"{job.id}-{job.epoch}" if is_fifo(job.queue) else None,
+    )
+    size = message_size(message)
+    if size > envelope.MAX_ENVELOPE_BYTES:
+        raise PayloadTooLarge(size=size, limit=envelope.MAX_ENVELOPE_BYTES, job_id=job.id)
+    return message
 
 
 def checked_queue(queue: str) -> str:

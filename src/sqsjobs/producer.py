@@ -1,0 +1,221 @@
+"""Turns calls into messages that SQS has accepted: gathers concurrent ones, tries again, and answers each caller.
+
+Every call gets exactly one answer: enqueued, not enqueued, or uncertain. A job keeps its id through all tries,
+so that a worker with a job store knows a second copy by it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from itertools import islice
+from random import Random
+from typing import Any, Self, TypeAlias, TypeVar
+
+from sqsjobs.clock import Clock
+from sqsjobs.errors import EnqueueUncertain, NoJobStore, SqsJobsError, StoreError
+from sqsjobs.events import JobEnqueued, JobNotEnqueued, Observer, StoreFailed
+from sqsjobs.job import Call, Job, JobId, JobStatus, new_job_id
+from sqsjobs.lane import Lane, Outgoing, Stops
+from sqsjobs.sending import message_of
+from sqsjobs.store.base import JobRecord, JobStore
+from sqsjobs.transport.base import Transport
+from sqsjobs.tries import RetryBudget, SendPolicy
+
+__all__ = ["Enqueued", "NotEnqueued", "Producer", "SendOutcome"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueued:
+    """SQS has the job; or, `deduplicated`, `job_id` is the unfinished job that had the unique key already."""
+
+    job_id: JobId
+    deduplicated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NotEnqueued:
+    """SQS does not have the job, or (`EnqueueUncertain`) perhaps has it."""
+
+    job_id: JobId
+    error: SqsJobsError
+
+
+SendOutcome: TypeAlias = Enqueued | NotEnqueued
+"""What became of a call."""
+
+
+class Producer:
+    """Sends calls; open it on the loop where it is used, inside its transport and store.
+
+    Args:
+        transport: open.
+        store: open, where the producer is to write records (tracking "full"); otherwise None.
+        observer: hears of `JobEnqueued` and `JobNotEnqueued`.
+        clock: dates the jobs.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        store: JobStore | None,
+        *,
+        observer: Observer,
+        clock: Clock,
+        policy: SendPolicy | None = None,
+        random: Random | None = None,
+    ) -> None:
+        self._transport = transport
+        self._store = store
+        self._tell = observer
+        self._clock = clock
+        self._policy = policy or SendPolicy()
+        self._random = random or Random()
+        self._budget = RetryBudget(self._policy.retry_rate, self._policy.retry_burst)
+        self._lanes: dict[str, Lane] = {}
+        self._open_lanes = AsyncExitStack()
+        self._under_way: set[asyncio.Task[Any]] = set()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+        await self._open_lanes.aclose()
+
+    async def send(self, call: Call[object]) -> SendOutcome:
+        """Send one call. A caller who is cancelled does not take it back: it is sent, and its record is true."""
+        return await self._uncancelled(self._send(Outgoing(call, self._job(call))))
+
+    async def send_many(self, calls: Iterable[Call[object]]) -> AsyncIterator[SendOutcome]:
+        """Send any number of calls, a chunk at a time; yield their outcomes in order.
+
+        On a FIFO queue, what follows a call that was not accepted in its group is not sent.
+        """
+        stops: Stops = {}
+        place = 0
+        for chunk in _chunks(_checked(calls), self._policy.chunk):
+            entries = [Outgoing(call, self._job(call), place + n, stops) for n, call in enumerate(chunk)]
+            place += len(chunk)
+            for outcome in await self._uncancelled(self._send_all(entries)):
+                yield outcome
+
+    async def _uncancelled(self, sending: Coroutine[Any, Any, T]) -> T:
+        task = asyncio.get_running_loop().create_task(sending)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return await asyncio.shield(task)
+
+    async def _send(self, entry: Outgoing) -> SendOutcome:
+        return await self._admit(entry) or await self._deliver(entry)
+
+    async def _send_all(self, entries: Sequence[Outgoing]) -> Sequence[SendOutcome]:
+        # First all records, then all messages: messages are submitted in order, however long each record takes.
+        outcomes = await asyncio.gather(*map(self._admit, entries))
+        for entry, outcome in zip(entries, outcomes, strict=True):
+            if isinstance(outcome, NotEnqueued):
+                entry.stop_followers()
+        admitted = [entry for entry, outcome in zip(entries, outcomes, strict=True) if not outcome]
+        delivered = iter(await asyncio.gather(*map(self._deliver, admitted)))
+        return [outcome or next(delivered) for outcome in outcomes]
+
+    # One job, step by step ---------------------------------------------------------------------------
+
+    def _job(self, call: Call[object]) -> Job:
+        return Job(
+            id=new_job_id(),
+            task=call.task,
+            queue=call.queue,
+            arguments=call.arguments,
+            headers=call.headers,
+            enqueued_at=self._clock.wall(),
+            group=call.group,
+        )
+
+    async def _admit(self, entry: Outgoing) -> SendOutcome | None:
+        """Make the message and write the record; an outcome says that nothing is to be sent."""
+        try:
+            entry.message = message_of(entry.job, entry.call.delay)
+            present = await self._record(entry)
+        except SqsJobsError as error:
+            return self._not_enqueued(entry, error)
+        # A store that tried twice may find what it wrote itself.
+        return None if present in (None, entry.job.id) else Enqueued(present, deduplicated=True)
+
+    async def _record(self, entry: Outgoing) -> JobId | None:
+        """Write the record; return the id of the job that stands against it, if one does."""
+        call, job = entry.call, entry.job
+        if self._store is None:
+            if call.unique is not None:
+                raise NoJobStore('unique= (with tracking="full")')
+            return None
+        record = JobRecord(
+            id=job.id,
+            task=job.task,
+            queue=job.queue,
+            status=JobStatus.SCHEDULED if call.delay else JobStatus.QUEUED,
+            enqueued_at=job.enqueued_at,
+            not_before=job.enqueued_at + call.delay if call.delay else None,
+            unique=call.unique,
+        )
+        present = await self._store.insert(record)
+        return present.id if present else None
+
+    async def _deliver(self, entry: Outgoing) -> SendOutcome:
+        """Send the message; the record of a job that SQS certainly does not have is removed."""
+        error = await (await self._lane(entry.job.queue)).deliver(entry)
+        if error is None:
+            self._tell(JobEnqueued(entry.job.id, entry.job.task, entry.job.queue))
+            return Enqueued(entry.job.id)
+        if not isinstance(error, EnqueueUncertain):
+            await self._remove_record(entry.job.id)
+        return self._not_enqueued(entry, error)
+
+    async def _lane(self, queue: str) -> Lane:
+        if queue not in self._lanes:
+            lane = Lane(queue, self._transport, policy=self._policy, budget=self._budget, random=self._random)
+            self._lanes[queue] = lane  # before the await, so that there is one lane for a queue
+            await self._open_lanes.enter_async_context(lane)
+        return self._lanes[queue]
+
+    async def _remove_record(self, job_id: JobId) -> None:
+        if self._store is None:
+            return
+        try:
+            await self._store.remove(job_id)
+        except StoreError as error:  # the caller hears what matters, the rejection; the record expires
+            self._tell(StoreFailed("remove", str(error)))
+
+    def _not_enqueued(self, entry: Outgoing, error: SqsJobsError) -> NotEnqueued:
+        uncertain = isinstance(error, EnqueueUncertain)
+        self._tell(JobNotEnqueued(entry.job.id, entry.job.task, entry.job.queue, str(error), uncertain))
+        return NotEnqueued(entry.job.id, error)
+
+
+def _checked(calls: Iterable[Call[object]]) -> Iterator[Call[object]]:
+    for call in calls:
+        if not isinstance(call, Call):
+            raise TypeError(f"enqueue_many takes calls, made by task.call(...), not {call!r}")
+        yield call
+
+
+def _chunks(iterator: Iterator[Call[object]], size: int) -> Iterator[list[Call[object]]]:
+    """Cut the calls. If making one raises, those before it are still sent, unless that is the first chunk: then none is."""
+    first = True
+    while True:
+        chunk: list[Call[object]] = []
+        try:
+            chunk.extend(islice(iterator, size))
+        except Exception:
+            if chunk and not first:
+                yield chunk
+            raise
+        if not chunk:
+            return
+        yield chunk
+        first = False

@@ -1,0 +1,106 @@
+"""What an app has open on one event loop: transport, job store, producer."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Self
+
+from sqsjobs.clock import SystemClock
+from sqsjobs.errors import ConfigurationError
+from sqsjobs.events import Observer
+from sqsjobs.producer import Producer
+from sqsjobs.store.base import JobStore
+from sqsjobs.store.tracking import Tracking
+from sqsjobs.transport.base import Transport
+
+__all__ = ["Backends", "Session"]
+
+
+@dataclass(frozen=True, slots=True)
+class Backends:
+    """What a session is opened from; never opened itself, so that there can be one session per event loop.
+
+    Attributes:
+        transport: to the queues.
+        store: of the records, or None.
+        tracking: how much of a job is recorded; "off" without a store.
+        observer: hears of everything.
+    """
+
+    transport: Transport
+    store: JobStore | None
+    tracking: Tracking
+    observer: Observer
+
+
+class Session:
+    """Clones of an app's backends, open on the loop and in the process that entered it.
+
+    Attributes:
+        transport: open.
+        store: open, or None.
+        producer: open.
+    """
+
+    def __init__(self, app: str, backends: Backends) -> None:
+        self._app = app
+        self._pid = os.getpid()
+        self._loop = asyncio.get_running_loop()
+        self._closing = AsyncExitStack()
+        self._is_open = False
+        self.transport = backends.transport.clone()
+        self.store = backends.store.clone() if backends.store else None
+        self.producer = Producer(
+            self.transport,
+            self.store if backends.tracking == "full" else None,
+            observer=backends.observer,
+            clock=SystemClock(),
+        )
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as opening:
+            await opening.enter_async_context(self.transport)
+            if self.store:
+                await opening.enter_async_context(self.store)
+            await opening.enter_async_context(self.producer)
+            self._closing = opening.pop_all()
+        self._is_open = True
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self._is_open = False
+        await self._closing.aclose()
+
+    @property
+    def is_left_behind(self) -> bool:
+        """Whether it can never be closed: it came along through a fork, or its loop has ended."""
+        return self._pid != os.getpid() or self._loop.is_closed()
+
+    def check_here(self) -> None:
+        """Make sure that this is the process and the event loop on which it is open.
+
+        Raises:
+            ConfigurationError: if not.
+        """
+        if self._pid != os.getpid():
+            raise ConfigurationError(
+                f"app {self._app!r} was opened before this process was forked, and clients cannot be shared with the "
+                f"parent: enter `async with app:` in the child, or use enqueue_sync there"
+            )
+        if self._loop is not _running_loop():
+            raise ConfigurationError(
+                f"app {self._app!r} is open on another event loop: use it there, enter `async with app:` on one loop only "
+                f"(in tests: per test), or use enqueue_sync from threads"
+            )
+        if not self._is_open:
+            raise ConfigurationError(f"app {self._app!r} is not open yet, or closing: use it inside `async with app:`")
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

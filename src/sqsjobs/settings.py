@@ -1,0 +1,96 @@
+"""Settings from outside the program: the environment, then ``[tool.sqsjobs]`` in pyproject.toml. Nothing else reads them.
+
+What the program itself says (`App(store=...)`) goes before both.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Final, Self
+
+from sqsjobs.errors import ConfigurationError
+
+__all__ = ["Settings"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Settings of an app; None where nothing is said.
+
+    Attributes:
+        app: ``module:attribute`` of the app that commands work on (``SQSJOBS_APP``, key ``app``).
+        store: URL of the job store (``SQSJOBS_STORE``, key ``store``).
+        tracking: how much is recorded (``SQSJOBS_TRACKING``, key ``tracking``).
+        queue_prefix: put before every queue name (``SQSJOBS_QUEUE_PREFIX``, key ``queue-prefix``).
+        endpoint_url: of another server than AWS's (``AWS_ENDPOINT_URL_SQS``, ``AWS_ENDPOINT_URL``, key ``endpoint-url``).
+        region: of the queues (``AWS_REGION``, ``AWS_DEFAULT_REGION``, key ``region``).
+    """
+
+    app: str | None = None
+    store: str | None = None
+    tracking: str | None = None
+    queue_prefix: str | None = None
+    endpoint_url: str | None = None
+    region: str | None = None
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] | None = None, directory: Path | None = None) -> Self:
+        """Read the environment, and the nearest pyproject.toml at or above `directory` (the working directory).
+
+        Raises:
+            ConfigurationError: if the file cannot be read, or its table has a key or a value that makes no sense.
+        """
+        chosen = _from_pyproject(directory or Path.cwd())
+        chosen |= _from_environment(os.environ if environ is None else environ)
+        return cls(**chosen)
+
+
+_VARIABLES: Final[Mapping[str, tuple[str, ...]]] = {
+    "app": ("SQSJOBS_APP",),
+    "store": ("SQSJOBS_STORE",),
+    "tracking": ("SQSJOBS_TRACKING",),
+    "queue_prefix": ("SQSJOBS_QUEUE_PREFIX",),
+    "endpoint_url": ("AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL"),
+    "region": ("AWS_REGION", "AWS_DEFAULT_REGION"),
+}
+"""The variables of each setting; the first that is set and not empty counts."""
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    return {
+        setting: value
+        for setting, variables in _VARIABLES.items()
+        if (value := next(filter(None, map(environ.get, variables)), None))
+    }
+
+
+def _from_pyproject(directory: Path) -> dict[str, str]:
+    for folder in (directory, *directory.parents):
+        file = folder / "pyproject.toml"
+        if file.is_file():
+            return _checked(_table(file), file)
+    return {}
+
+
+def _table(file: Path) -> Any:
+    import tomllib  # noqa: PLC0415 - only where there is a file
+
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {}).get("sqsjobs", {})
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(f"cannot read {file}: {error}") from error
+
+
+def _checked(table: Any, file: Path) -> dict[str, str]:
+    known = {field.name.replace("_", "-"): field.name for field in fields(Settings)}
+    if not isinstance(table, dict):
+        raise ConfigurationError(f"{file}: tool.sqsjobs is a table, not {table!r}")
+    for key, value in table.items():
+        if key not in known:
+            raise ConfigurationError(f"{file}: [tool.sqsjobs] has no key {key!r}; it has {', '.join(known)}")
+        if not isinstance(value, str):
+            raise ConfigurationError(f"{file}: [tool.sqsjobs] {key} is a text, not {value!r}")
+    return {known[key]: value for key, value in table.items()}
