@@ -1,7 +1,82 @@
-# Everything starts from an empty clone: each target makes what it needs, and Python is all it needs.
-PYTHON ?= python3
-BIN := .venv/bin
+# Every target starts from an empty clone: it makes what it needs, and Python 3.11 or newer is all that it needs.
+# PYTHON=python3.12 chooses another Python; without it an existing .venv is kept.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+VERSION := import sys; print(*sys.version_info[:2], sep=".")
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
 
 .PHONY: help
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{ printf "make %-8s %s\n", $$1, $$2 }'
+
+.PHONY: demo
+demo: $(VENV)/.runtime ## a thousand real jobs, from enqueue to result: make demo [DIR=folder] [JOBS=number]
+	$(BIN)/sqsjobs demo $(if $(DIR),--dir '$(DIR)') $(if $(JOBS),--jobs $(JOBS))
+
+.PHONY: test
+test: $(VENV)/.dev ## the tests: make test [ARGS='-k retry']
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+.PHONY: check
+check: $(VENV)/.dev ## style, types, floors and forbidden calls
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/basedpyright
+	$(BIN)/basedpyright --verifytypes sqsjobs --ignoreexternal
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/test_architecture.py
+
+.PHONY: format
+format: $(VENV)/.dev ## bring the code into the house style
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+.PHONY: lock
+lock: $(VENV)/pyvenv.cfg ## choose the newest versions that fit pyproject.toml, for every platform, with their hashes
+	$(PIP) install uv
+	$(COMPILE) --upgrade --group dev --output-file requirements/dev.txt
+	$(COMPILE) --upgrade --group build --constraint requirements/dev.txt --output-file requirements/runtime.txt
+
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	--no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml
+
+.PHONY: clean
+clean: ## remove what was made here
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps: installed is what is locked, and the project itself as it lies here.
+
+$(VENV)/.runtime: requirements/runtime.txt pyproject.toml $(VENV)/pyvenv.cfg
+	$(call install,runtime)
+
+$(VENV)/.dev: requirements/dev.txt pyproject.toml $(VENV)/pyvenv.cfg
+	$(call install,dev)
+	@touch $(VENV)/.runtime # of which this is a superset
+
+define install
+	@echo "Installing requirements/$(1).txt into $(VENV); this takes a moment, once."
+	@$(PIP) install --no-deps --require-hashes --requirement requirements/$(1).txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+endef
+
+ifdef PYTHON
+ifneq ($(shell $(PYTHON) -c '$(VERSION)' 2>&1),$(shell $(BIN)/python -c '$(VERSION)' 2>&1))
+.PHONY: $(VENV)/pyvenv.cfg
+endif
+endif
+
+$(VENV)/pyvenv.cfg:
+	@for python in $(or $(PYTHON),python3 python3.13 python3.12 python3.11); do \
+		if $$python -c '$(NEW_ENOUGH)' 2>/dev/null; then exec $$python -m venv --clear $(VENV); fi; \
+	done; \
+	echo "sqsjobs needs Python 3.11 or newer, and $(or $(PYTHON),python3) is $$($(or $(PYTHON),python3) --version 2>&1)." >&2; \
+	echo "Install one, or name it: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; \
+	exit 1
