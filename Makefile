@@ -1,10 +1,9 @@
 # Every target starts from an empty clone: it makes what it needs, and Python 3.11 or newer is all that it needs.
-# PYTHON=python3.12 chooses another Python; without it an existing .venv is kept.
+# PYTHON=python3.12 chooses another; without it an existing .venv is kept.
 
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
-VERSION := import sys; print(*sys.version_info[:2], sep=".")
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
@@ -62,13 +61,15 @@ $(VENV)/.dev: requirements/dev.txt pyproject.toml $(VENV)/pyvenv.cfg
 
 define install
 	@echo "Installing requirements/$(1).txt into $(VENV); this takes a moment, once."
-	@$(PIP) install --no-deps --require-hashes --requirement requirements/$(1).txt
+	@$(PIP) install --no-compile --no-deps --require-hashes --requirement requirements/$(1).txt
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 endef
 
+# Asked for another Python than the one it was made with, .venv is made anew.
 ifdef PYTHON
-ifneq ($(shell $(PYTHON) -c '$(VERSION)' 2>&1),$(shell $(BIN)/python -c '$(VERSION)' 2>&1))
+version = $(shell { $(1) -c 'import sys; print(*sys.version_info[:2])'; } 2>/dev/null)
+ifneq ($(call version,$(PYTHON)),$(call version,$(BIN)/python))
 .PHONY: $(VENV)/pyvenv.cfg
 endif
 endif
@@ -77,6 +78,6 @@ $(VENV)/pyvenv.cfg:
 	@for python in $(or $(PYTHON),python3 python3.13 python3.12 python3.11); do \
 		if $$python -c '$(NEW_ENOUGH)' 2>/dev/null; then exec $$python -m venv --clear $(VENV); fi; \
 	done; \
-	echo "sqsjobs needs Python 3.11 or newer, and $(or $(PYTHON),python3) is $$($(or $(PYTHON),python3) --version 2>&1)." >&2; \
-	echo "Install one, or name it: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; \
+	echo "sqsjobs needs Python 3.11 or newer, and $(or $(PYTHON),python3) is not: name one that is, as in" >&2; \
+	echo "    make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; \
 	exit 1
