@@ -103,7 +103,7 @@ class Dispatcher:
     def hold(self, delivery: Delivery, asked_at: float) -> Held | None:
         """Take a delivery in hand; None for one more receipt of what is in hand, or was done, already."""
         held = self._in_hand.get(delivery.message_id)
-        if held is not None:
+        if held is not None and not held.settled:  # one that was just let go may be back before SQS has confirmed it
             held.delivery = delivery
             self._book.renew(held.lease, delivery, asked_at)
             return None
@@ -272,7 +272,8 @@ class Dispatcher:
             )
         finally:
             self._book.drop(held.lease)
-            self._in_hand.pop(held.delivery.message_id, None)
+            if self._in_hand.get(held.delivery.message_id) is held:
+                del self._in_hand[held.delivery.message_id]
             self._settled(held, outcome)
 
     async def _carry_out(self, held: Held, outcome: Outcome, verdict: Verdict) -> Disposition:
