@@ -8,44 +8,31 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
-import re
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Final, Generic, Literal, ParamSpec, Protocol, Self, TypeAlias, TypeVar, overload
+from typing import Any, Final, Generic, Literal, ParamSpec, Protocol, Self, TypeVar, overload
 
 from sqsjobs.codec import TaskCodec
-from sqsjobs.errors import ConfigurationError, TaskNotBound
+from sqsjobs.errors import ConfigurationError, TaskNotBound, UnknownTask
 from sqsjobs.handle import JobHandle
 from sqsjobs.job import Call
 from sqsjobs.retry import Retry
-from sqsjobs.sending import Sending, check_sendable, checked_queue, seconds_of
+from sqsjobs.sending import Sending, check_sendable
+from sqsjobs.task_options import OnExhausted, TaskOptions, executor_of
 
 __all__ = [
-    "MAX_TIMEOUT",
     "AsyncTask",
     "Declare",
-    "Executor",
-    "OnExhausted",
     "Sender",
     "SyncTask",
     "Task",
     "TaskDecorator",
-    "TaskOptions",
+    "remote_task",
     "task",
 ]
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-Executor: TypeAlias = Literal["loop", "thread", "process"]
-"""Where a task's function runs."""
-
-OnExhausted: TypeAlias = Literal["dead-letter", "discard"]
-"""What becomes of a job whose attempts are used up."""
-
-MAX_TIMEOUT: Final = 11 * 3600.0
-"""The longest timeout, in seconds: SQS ends every lease 12 hours after the receipt of the message."""
 
 
 class Sender(Protocol):
@@ -75,15 +62,15 @@ class Task(Generic[P, R]):
         options: how its next call is sent; `using` gives copies with others.
     """
 
-    def __init__(self, function: Callable[P, Any], options: TaskOptions) -> None:
+    def __init__(self, function: Callable[P, Any], options: TaskOptions, codec: TaskCodec | None = None) -> None:
         self.name = options.name
         self.queue = options.queue
         self.retry = options.retry
         self.timeout = options.timeout
         self.on_exhausted = options.on_exhausted
         self.function = function
-        self.executor = _executor(function, options)
-        self.codec = TaskCodec.of(function, options.name)
+        self.executor = executor_of(function, options)
+        self.codec = codec or TaskCodec.of(function, options.name)
         self.options = Sending(options.queue)
         self._binding = _Binding()
         described: Any = self  # its name, docstring and signature are the function's
@@ -110,7 +97,7 @@ class Task(Generic[P, R]):
         """Do what `enqueue` does, from code without an event loop, in any thread.
 
         Raises:
-            RuntimeError: inside a running event loop, which it would block.
+            ConfigurationError: inside a running event loop, which it would block.
         """
         return self._sender().send_call_sync(self.call(*args, **kwargs))
 
@@ -166,11 +153,15 @@ class Task(Generic[P, R]):
         Raises:
             ConfigurationError: if it is bound to another: a task belongs to at most one app.
         """
-        if self._binding.sender not in (None, sender):
+        if not self.may_belong_to(sender):
             raise ConfigurationError(
                 f"task {self.name!r} belongs to {self._binding.sender!r} already, and a task belongs to at most one app"
             )
         self._binding.sender = sender
+
+    def may_belong_to(self, sender: Sender) -> bool:
+        """Whether it is bound to no other."""
+        return self._binding.sender in (None, sender)
 
     def _sender(self) -> Sender:
         if self._binding.sender is None:
@@ -270,50 +261,17 @@ task: Final = Declare(lambda _: None)
 """Declares a task in a module that knows no app; `App.include` binds it. `Declare` has the options."""
 
 
-# Checks ---------------------------------------------------------------------------------------------
+def remote_task(name: str, queue: str) -> AsyncTask[..., Any]:
+    """Return a task whose code lives elsewhere: it can be enqueued by argument names, and not be run here.
 
-_NAME = re.compile(r"[\w.:/-]{1,128}")
+    Raises:
+        ConfigurationError: if the name or the queue cannot be.
+    """
 
+    async def elsewhere(**_: object) -> Any:
+        raise UnknownTask(name)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskOptions:
-    """The options of a task, checked; see `Declare`."""
-
-    name: str
-    queue: str = "default"
-    retry: Retry = field(default_factory=Retry)
-    timeout: float | None = None
-    executor: Literal["auto", "thread", "process"] = "auto"
-    on_exhausted: OnExhausted = "dead-letter"
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
-            raise ConfigurationError(
-                f"{self.name!r} is no name for a task: 1 to 128 letters, digits and _ . : / -; give one with name=..."
-            )
-        checked_queue(self.queue)
-        if not isinstance(self.retry, Retry):
-            raise ConfigurationError(f"task {self.name!r}: retry is a Retry(...), not {self.retry!r}")
-        self._choose("executor", ("auto", "thread", "process"))
-        self._choose("on_exhausted", ("dead-letter", "discard"))
-        if self.timeout is not None:
-            object.__setattr__(self, "timeout", self._checked_timeout(self.timeout))
-
-    def _choose(self, option: str, choices: tuple[str, ...]) -> None:
-        given = getattr(self, option)
-        if given not in choices:
-            raise ConfigurationError(
-                f"task {self.name!r}: {option} is one of {', '.join(map(repr, choices))}; not {given!r}"
-            )
-
-    def _checked_timeout(self, timeout: timedelta | float) -> float:
-        seconds = seconds_of(timeout, f"task {self.name!r}: timeout")
-        if not 0 < seconds <= MAX_TIMEOUT:
-            raise ConfigurationError(
-                f"task {self.name!r}: a timeout of {seconds:g} s cannot be: more than 0, and at most 11 hours, because SQS "
-                f"ends every lease after 12; split longer work into several jobs"
-            )
-        return seconds
+    return AsyncTask(elsewhere, TaskOptions(name=name, queue=queue), TaskCodec.untyped(name))
 
 
 def _check_function(function: object) -> None:
@@ -325,20 +283,3 @@ def _check_function(function: object) -> None:
         raise ConfigurationError(
             f"{function.__qualname__} is a generator, which has no one result: it cannot be a task"
         )
-
-
-def _executor(function: Callable[..., Any], options: TaskOptions) -> Executor:
-    if inspect.iscoroutinefunction(function):
-        if options.executor != "auto":
-            raise ConfigurationError(
-                f"task {options.name!r} is an async def and runs on the event loop; executor={options.executor!r} is for def"
-            )
-        return "loop"
-    if options.executor != "process":
-        return "thread"
-    if "<" in function.__qualname__:  # <locals> or <lambda>
-        raise ConfigurationError(
-            f"task {options.name!r}: executor='process' needs a function that another process can import: "
-            f"define {function.__qualname__} at the top of a module"
-        )
-    return "process"

@@ -1,0 +1,350 @@
+"""The app: the one place where tasks, queues, job store and workers are put together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Self, TypeVar  # Any: tasks of every signature
+
+import msgspec
+
+from sqsjobs.context import Middleware
+from sqsjobs.errors import (
+    ConfigurationError,
+    NoJobStore,
+    UnknownJob,
+)
+from sqsjobs.events import Observer
+from sqsjobs.handle import JobHandle
+from sqsjobs.job import Call, JobId, checked_job_id
+from sqsjobs.plan import UNSET, Plan, Unset
+from sqsjobs.portal import Portal
+from sqsjobs.producer import NotEnqueued, SendOutcome
+from sqsjobs.registry import Registry
+from sqsjobs.session import Backends, Session
+from sqsjobs.settings import Settings
+from sqsjobs.store.base import JobRecord, JobStore
+from sqsjobs.store.tracking import Tracking
+from sqsjobs.tally import Tally
+from sqsjobs.task import AsyncTask, Declare, Task, remote_task
+from sqsjobs.transport.base import Transport
+
+if TYPE_CHECKING:  # imported by those who run a worker
+    from sqsjobs.worker.executor import JobScope
+    from sqsjobs.worker.options import WatchedQueue
+    from sqsjobs.worker.worker import Lifespan, Worker
+
+__all__ = ["App"]
+
+R = TypeVar("R")
+
+
+class App:
+    """Tasks, the queues they go to, and the job store that keeps their records.
+
+    What is not said here is looked up in the settings when the app is first opened (see `sqsjobs.settings`).
+    ``async with app:`` opens it on the running event loop; `Task.enqueue_sync` needs no opening.
+
+    Args:
+        name: for logs and errors.
+        store: the job store, or its URL; None for none.
+        transport: to the queues; SQS itself by default.
+        queue_prefix, endpoint_url, region: of the default transport.
+        tracking: how much of a job is recorded: "full" by default.
+        lifespan: makes the context that is entered once in every worker process, around its jobs.
+        middleware: wrappers of every attempt in a worker, the first one outermost.
+        observers: readers of events.
+        allow_no_dlq: let workers take jobs from queues without a dead-letter queue; poison then stays in the queue.
+        annotate_errors: whether dead letters carry the first 200 characters of the error's text.
+
+    Attributes:
+        task: the decorator that declares a task of this app; see `Declare` for its options.
+        registry: the tasks that its workers run.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        store: str | JobStore | Unset | None = UNSET,
+        transport: Transport | None = None,
+        queue_prefix: str | None = None,
+        endpoint_url: str | None = None,
+        region: str | None = None,
+        tracking: Tracking | None = None,
+        lifespan: Lifespan | None = None,
+        middleware: Sequence[Middleware] = (),
+        observers: Sequence[Observer] = (),
+        allow_no_dlq: bool = False,
+        annotate_errors: bool = True,
+    ) -> None:
+        self.name = name
+        self.lifespan = lifespan
+        self.middleware = tuple(middleware)
+        self.registry = Registry()
+        self.task = Declare(self._adopt)
+        self._plan = Plan(
+            store=store,
+            transport=transport,
+            queue_prefix=queue_prefix,
+            endpoint_url=endpoint_url,
+            region=region,
+            tracking=tracking,
+            observers=tuple(observers),
+        )
+        self._worker_options = {"allow_no_dlq": allow_no_dlq, "annotate_errors": annotate_errors}
+        self._backends: Backends | None = None
+        self._session: Session | None = None
+        self._portal = Portal(f"sqsjobs-{name}", self._new_session)
+
+    def __repr__(self) -> str:
+        return f"<App {self.name!r}, {len(self.registry)} tasks, {'open' if self._session else 'not open'}>"
+
+    # Tasks -------------------------------------------------------------------------------------------
+
+    def include(self, *tasks: Task[..., Any] | ModuleType) -> None:
+        """Bind tasks that were declared with `sqsjobs.task`; of a module, all that belong to no other app.
+
+        Raises:
+            ConfigurationError: if a task belongs to another app, two have one name, an annotation names what
+                does not exist, or a module has no tasks.
+        """
+        for given in tasks:
+            for task in _tasks_in(given, self):
+                self._adopt(task)
+                task.codec.resolve()
+
+    def remote(self, name: str, *, queue: str = "default") -> AsyncTask[..., Any]:
+        """Return a task whose code lives elsewhere, to be enqueued by argument names.
+
+        Raises:
+            ConfigurationError: if the name or the queue cannot be.
+        """
+        task = remote_task(name, queue)
+        task.bind(self)
+        return task
+
+    def _adopt(self, task: Task[..., Any]) -> None:
+        self.registry.add(task)
+        task.bind(self)
+
+    # Opening -----------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        """Open the app on the running event loop.
+
+        Raises:
+            ConfigurationError: if it is open already, or its settings or credentials cannot work.
+        """
+        if self._session and not self._session.is_left_behind:
+            raise ConfigurationError(
+                f"app {self.name!r} is open already: enter it once, where the program starts, and use it everywhere"
+            )
+        self._session = session = self._new_session()
+        try:
+            await session.__aenter__()
+        except BaseException:
+            self._session = None
+            raise
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        session = self._opened()
+        try:
+            await session.__aexit__(*exc_info)
+        finally:
+            self._session = None
+
+    def configure(
+        self,
+        *,
+        store: str | JobStore | Unset | None = UNSET,
+        transport: Transport | None = None,
+        queue_prefix: str | None = None,
+        endpoint_url: str | None = None,
+        region: str | None = None,
+        tracking: Tracking | None = None,
+        observers: Sequence[Observer] = (),
+    ) -> None:
+        """Replace what the app was made with, before it is opened: for commands and tests. `observers` are added.
+
+        Raises:
+            ConfigurationError: if it is open.
+        """
+        if self._session and not self._session.is_left_behind:
+            raise ConfigurationError(f"app {self.name!r} is open: configure it before `async with app:`")
+        given = {
+            "transport": transport,
+            "queue_prefix": queue_prefix,
+            "endpoint_url": endpoint_url,
+            "region": region,
+            "tracking": tracking,
+        }
+        changes: dict[str, Any] = {option: value for option, value in given.items() if value is not None}
+        if store is not UNSET:
+            changes["store"] = store
+        self._plan = replace(self._plan, observers=(*self._plan.observers, *observers), **changes)
+        self._backends = None
+        self._portal.close()
+
+    def close_sync(self) -> None:
+        """End the thread that `enqueue_sync` started; the end of the process does it, too."""
+        self._portal.close()
+
+    @property
+    def transport(self) -> Transport:
+        """The open transport; `ConfigurationError` where the app is not open."""
+        return self._opened().transport
+
+    @property
+    def store(self) -> JobStore | None:
+        """The open job store, or None if no records are kept; `ConfigurationError` where the app is not open."""
+        return self._opened().store
+
+    @property
+    def tracking(self) -> Tracking:
+        """How much of a job is recorded; "off" without a job store."""
+        return self._resolved().tracking
+
+    def _resolved(self) -> Backends:
+        if self._backends is None:
+            self._backends = self._plan.resolve(Settings.load())
+        return self._backends
+
+    def _new_session(self) -> Session:
+        return Session(self.name, self._resolved())
+
+    def _opened(self) -> Session:
+        if self._session is None:
+            raise ConfigurationError(
+                f"app {self.name!r} is not open: use it inside `async with app:`, or use enqueue_sync"
+            )
+        self._session.check_here()
+        return self._session
+
+    # Enqueueing --------------------------------------------------------------------------------------
+
+    async def send_call(self, call: Call[R]) -> JobHandle[R]:
+        """Enqueue one call; raises what `Task.enqueue` raises."""
+        return self._handle(await self._opened().producer.send(call))
+
+    def send_call_sync(self, call: Call[R]) -> JobHandle[R]:
+        """Enqueue one call from code without an event loop; raises what `Task.enqueue_sync` raises."""
+        return self._handle(self._portal.run(lambda session: session.producer.send(call)))
+
+    async def enqueue_many(self, calls: Iterable[Call[R]]) -> list[JobHandle[R]]:
+        """Enqueue any number of calls (`Task.call`) in batches, and return their handles in order.
+
+        The calls may come from a generator: about a thousand are held at a time.
+
+        Raises:
+            EnqueueManyError: if not every call was accepted; it accounts for each. On a FIFO queue, nothing is sent
+                in a group after the first call that was not accepted.
+        """
+        tally = Tally[R](self._handle)
+        try:
+            async for outcome in self._opened().producer.send_many(calls):
+                tally.add(outcome)
+        except Exception as error:
+            if not tally.count:
+                raise
+            raise tally.error() from error  # making a call raised, after others had been sent
+        if not tally.is_complete:
+            raise tally.error()
+        return tally.accepted
+
+    def _handle(self, outcome: SendOutcome) -> JobHandle[Any]:
+        if isinstance(outcome, NotEnqueued):
+            raise outcome.error
+        return JobHandle(outcome.job_id, self, deduplicated=outcome.deduplicated)
+
+    # Records -----------------------------------------------------------------------------------------
+
+    def job(self, job_id: str) -> JobHandle[Any]:
+        """Return the handle of a job by its id; nothing is read yet.
+
+        Raises:
+            UnknownJob: if `job_id` cannot be the id of a job.
+        """
+        try:
+            return JobHandle(checked_job_id(job_id), self)
+        except ValueError:
+            raise UnknownJob(f"{job_id[:80]!r}") from None
+
+    @property
+    def begin_at_enqueue(self) -> bool:
+        """Whether a job has a record from the moment it is enqueued."""
+        return self.tracking == "full"
+
+    async def read_record(self, job_id: JobId, wanted: str) -> JobRecord | None:
+        """Read a record, or None; `NoJobStore` says what was `wanted`."""
+        store = self._opened().store
+        if store is None:
+            raise NoJobStore(wanted)
+        return await store.get(job_id)
+
+    def decode_result(self, record: JobRecord) -> Any:
+        """Return the result in a record: of its task's type where the task is known here, else plain JSON."""
+        task = self.registry.get(record.task)
+        raw = record.result or b"null"
+        return task.codec.decode_result(raw) if task else msgspec.json.decode(raw)
+
+    # Working -----------------------------------------------------------------------------------------
+
+    def worker(
+        self,
+        queues: Sequence[str | WatchedQueue] = (),
+        *,
+        name: str | None = None,
+        app_path: str | None = None,
+        scope: JobScope | None = None,
+        **options: Any,
+    ) -> Worker:
+        """Return a worker for this app, which must be open; ``await worker.run()`` works until it is stopped.
+
+        Args:
+            queues: what it takes jobs from; the queues of all tasks by default.
+            name: in logs, records and dead letters.
+            app_path: ``module:attribute`` of the app, from which child processes import it.
+            scope: entered around every attempt; binds the job to what the function logs.
+            options: those of `WorkerOptions`.
+
+        Raises:
+            ConfigurationError: if the app is not open, has no tasks, or an option cannot work.
+        """
+        from sqsjobs.worker.options import WatchedQueue, WorkerOptions  # noqa: PLC0415 - producers need no worker
+        from sqsjobs.worker.worker import Worker  # noqa: PLC0415
+
+        session, backends = self._opened(), self._resolved()
+        self.registry.resolve()
+        return Worker(
+            registry=self.registry,
+            transport=session.transport,
+            store=session.store,
+            tracking=backends.tracking,
+            queues=[
+                queue if isinstance(queue, WatchedQueue) else WatchedQueue(queue)
+                for queue in queues or self.registry.queues()
+            ],
+            options=WorkerOptions(**self._worker_options | options),
+            observer=backends.observer,
+            lifespan=self.lifespan,
+            middleware=self.middleware,
+            scope=scope,
+            app_path=app_path,
+            name=name,
+        )
+
+
+def _tasks_in(given: object, app: App) -> list[Task[..., Any]]:
+    match given:
+        case Task():
+            return [given]
+        case ModuleType():
+            found = [value for value in vars(given).values() if isinstance(value, Task) and value.may_belong_to(app)]
+            if not found:
+                raise ConfigurationError(f"module {given.__name__!r} has no tasks that app {app.name!r} could include")
+            return found
+        case _:
+            raise ConfigurationError(f"include() takes tasks and modules, not {given!r}")

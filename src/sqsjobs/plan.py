@@ -1,0 +1,84 @@
+"""What the program says about an app's backends, and the backends that follow from it and the settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, Literal, TypeAlias
+
+from sqsjobs.errors import ConfigurationError
+from sqsjobs.events import Observer, fan_out
+from sqsjobs.session import Backends
+from sqsjobs.settings import Settings
+from sqsjobs.store.base import JobStore
+from sqsjobs.store.opening import open_store
+from sqsjobs.store.tracking import Tracking, checked_tracking
+from sqsjobs.transport.base import Transport
+
+__all__ = ["UNSET", "Plan", "Unset"]
+
+
+class _Unset(Enum):
+    UNSET = "unset"
+
+
+Unset: TypeAlias = Literal[_Unset.UNSET]
+"""The type of `UNSET`."""
+
+UNSET: Final = _Unset.UNSET
+"""Not said, so that the settings decide; None says that there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What the program says; what it leaves open, the settings say.
+
+    Attributes:
+        store: the job store, its URL, or None for none.
+        transport: to the queues, or None for SQS itself.
+        queue_prefix, endpoint_url, region: of SQS itself.
+        tracking: how much of a job is recorded.
+        observers: hear of everything.
+    """
+
+    store: str | JobStore | Unset | None = UNSET
+    transport: Transport | None = None
+    queue_prefix: str | None = None
+    endpoint_url: str | None = None
+    region: str | None = None
+    tracking: Tracking | None = None
+    observers: tuple[Observer, ...] = ()
+
+    def resolve(self, settings: Settings) -> Backends:
+        """Return the backends, unopened.
+
+        Raises:
+            ConfigurationError: if something said here or in the settings cannot be.
+        """
+        observer = fan_out(self.observers)
+        tracking = checked_tracking(self.tracking or settings.tracking or "full")
+        store = self._store(settings) if tracking != "off" else None
+        return Backends(
+            transport=self._transport(settings, observer),
+            store=store,
+            tracking=tracking if store else "off",
+            observer=observer,
+        )
+
+    def _store(self, settings: Settings) -> JobStore | None:
+        store = settings.store if self.store is UNSET else self.store
+        return open_store(store) if isinstance(store, str) else store
+
+    def _transport(self, settings: Settings, observer: Observer) -> Transport:
+        if self.transport:
+            if self.queue_prefix or self.endpoint_url or self.region:
+                raise ConfigurationError("queue_prefix, endpoint_url and region are the transport's: give them to it")
+            return self.transport
+        from sqsjobs.transport.sqs import SqsTransport  # noqa: PLC0415 - not every app talks to SQS itself
+
+        return SqsTransport(
+            region=self.region or settings.region,
+            endpoint_url=self.endpoint_url or settings.endpoint_url,
+            queue_prefix=settings.queue_prefix or "" if self.queue_prefix is None else self.queue_prefix,
+            observer=observer,
+        )
