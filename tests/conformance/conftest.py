@@ -1,0 +1,74 @@
+"""Runs each test of the suite once for every rig, and expects the known differences."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from tests.conformance.differences import DIFFERENCES
+from tests.conformance.reading import Look
+from tests.conformance.rigs import MemoryRig, Rig, ServerRig
+
+from sqsjobs.transport.base import Delivery, Transport
+
+WITH_A_CLOCK = ("memory",)
+"""Rigs whose time can be moved; the tests marked `moves_clock` run on these alone."""
+ALL = ("memory", "moto")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "moves_clock: the test lets more time pass than anybody waits for")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "rig" not in metafunc.fixturenames:
+        return
+    endpoint = metafunc.config.getoption("--sqs-endpoint")
+    rigs = (endpoint,) if endpoint else ALL
+    if metafunc.definition.get_closest_marker("moves_clock"):
+        rigs = WITH_A_CLOCK if not endpoint else ()
+    test = metafunc.definition.originalname
+    metafunc.parametrize("rig", [_parameter(rig, test) for rig in rigs], indirect=True)
+
+
+def _parameter(rig: str, test: str) -> object:
+    reason = DIFFERENCES.get(rig, {}).get(test)
+    marks = [pytest.mark.xfail(strict=True, reason=reason)] if reason else []
+    return pytest.param(rig, id=rig, marks=marks)
+
+
+@pytest.fixture
+async def rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
+    async with _rig(request) as rig:
+        yield rig
+
+
+def _rig(request: pytest.FixtureRequest) -> Rig:
+    match request.param:
+        case "memory":
+            return MemoryRig()
+        case "moto":
+            return ServerRig(request.getfixturevalue("moto_endpoint"))
+        case "aws":
+            return ServerRig(None)
+        case url:
+            return ServerRig(url)
+
+
+@pytest.fixture
+async def transport(rig: Rig) -> Transport:
+    """A transport to the rig's queues: "jobs" and "jobs.fifo", with nothing in them."""
+    await rig.create_queue("jobs")
+    await rig.create_queue("jobs.fifo")
+    return await rig.open()
+
+
+@pytest.fixture
+def look(request: pytest.FixtureRequest, transport: Transport) -> Look:
+    # A short poll of AWS asks only some of its hosts; here, and in emulators, it asks all there are.
+    wait = 2 if request.config.getoption("--sqs-endpoint") else 0
+
+    async def look(queue: str) -> list[Delivery]:
+        return await transport.receive(queue, limit=10, wait=wait, visibility=30)
+
+    return look

@@ -1,0 +1,29 @@
+"""What all tests share: the servers they run against."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--sqs-endpoint",
+        metavar="URL",
+        help="run tests/conformance against this server only, or against AWS itself with 'aws' (see docs/emulators.md)",
+    )
+
+
+@pytest.fixture(scope="session")
+def moto_endpoint() -> Iterator[str]:
+    """The URL of moto's server, one for all tests. Keep backlogs tiny: its calls slow down with them."""
+    from moto.server import ThreadedMotoServer  # noqa: PLC0415 - takes a second
+
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
