@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 from tests.store.samples import FixedClock
 
+from sqsjobs.clock import Clock
+from sqsjobs.store.base import JobStore
 from sqsjobs.store.memory import MemoryStore
 from sqsjobs.store.sqlite import SqliteStore
 
-STORES = {
+STORES: dict[str, Callable[[Path, Clock], JobStore]] = {
     "memory": lambda directory, clock: MemoryStore(clock=clock),
     "sqlite": lambda directory, clock: SqliteStore(directory / "jobs.db", clock=clock),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 from sqsjobs.job import JobId, JobStatus
 from sqsjobs.outcome import Failure
@@ -18,13 +19,13 @@ _numbers = itertools.count()
 class FixedClock:
     """A clock that stands still until a test moves `time`."""
 
-    def __init__(self, time=NOW):
+    def __init__(self, time: float = NOW) -> None:
         self.time = time
 
-    def now(self):
+    def now(self) -> float:
         return self.time
 
-    def wall(self):
+    def wall(self) -> float:
         return self.time
 
 
@@ -32,26 +33,35 @@ def job_id() -> JobId:
     return JobId(f"job-{next(_numbers):016d}")
 
 
-def queued(job: JobId | None = None, **fields) -> JobRecord:
-    values = {"task": "resize", "queue": "images", "status": JobStatus.QUEUED, "enqueued_at": NOW} | fields
+def queued(job: JobId | None = None, **fields: Any) -> JobRecord:
+    values: dict[str, Any] = {
+        "task": "resize",
+        "queue": "images",
+        "status": JobStatus.QUEUED,
+        "enqueued_at": NOW,
+    } | fields
     return JobRecord(job or job_id(), **values)
 
 
-def request(job: JobId, *, now=NOW, worker="worker-1", lease=LEASE, **fields) -> ClaimRequest:
+def request(
+    job: JobId, *, now: float = NOW, worker: str = "worker-1", lease: float = LEASE, **fields: Any
+) -> ClaimRequest:
     return ClaimRequest(job, "resize", "images", NOW, worker, now, now + lease, **fields)
 
 
-def succeed(now=NOW + 1, result=b'{"width":200}', **fields) -> RecordChange:
+def succeed(now: float = NOW + 1, result: bytes = b'{"width":200}', **fields: Any) -> RecordChange:
     return RecordChange(JobStatus.SUCCEEDED, now, result=result, **fields)
 
 
-def fail(now=NOW + 1, **fields) -> RecordChange:
-    return RecordChange(JobStatus.FAILED, now, **({"failure": FAILURE, "dead_lettered": True} | fields))
+def fail(now: float = NOW + 1, **fields: Any) -> RecordChange:
+    values: dict[str, Any] = {"failure": FAILURE, "dead_lettered": True} | fields
+    return RecordChange(JobStatus.FAILED, now, **values)
 
 
-def retry(now=NOW + 1, delay=30.0, **fields) -> RecordChange:
-    return RecordChange(JobStatus.RETRYING, now, not_before=now + delay, **({"failure": FAILURE} | fields))
+def retry(now: float = NOW + 1, delay: float = 30.0, **fields: Any) -> RecordChange:
+    values: dict[str, Any] = {"failure": FAILURE} | fields
+    return RecordChange(JobStatus.RETRYING, now, not_before=now + delay, **values)
 
 
-def release(now=NOW + 1, **fields) -> RecordChange:
+def release(now: float = NOW + 1, **fields: Any) -> RecordChange:
     return RecordChange(JobStatus.QUEUED, now, attempt_back=True, **fields)

@@ -536,9 +536,9 @@ async def test_of_many_inserts_with_one_key_one_is_made(store):
 async def test_eight_writers_on_loops_of_their_own_complete_every_job_once(store):
     """I2: clones in eight threads claim and complete the same jobs; each job has exactly one completion."""
     jobs = [job_id() for _ in range(100)]
-    completed = []
+    completed: list[str] = []
 
-    async def work(number):
+    async def work(number: int) -> None:
         async with store.clone() as own:
             for job in jobs[number * 12 :] + jobs[: number * 12]:
                 claim = await own.claim(request(job, worker=f"worker-{number}"))

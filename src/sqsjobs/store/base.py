@@ -59,9 +59,9 @@ class JobRecord:
         result: its value as JSON, until `result_expires_at`.
         failure: the last error.
         dead_lettered: whether a failed job's message went to the dead-letter queue.
-        unique: the key that no other unfinished job of the task has.
+        unique: the key that no other unfinished job of the task has; a job opened again loses it to one that has it.
         result_expires_at: when the result is dropped.
-        expires_at: when the record is dropped.
+        expires_at: when the record is dropped: an unfinished job's, 15 days after anybody last wrote it.
     """
 
     id: JobId

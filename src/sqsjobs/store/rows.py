@@ -114,5 +114,4 @@ def _key_holder(rows: Rows, record: JobRecord, now: float) -> JobRecord | None:
 
 def _with_free_key(rows: Rows, record: JobRecord, now: float) -> JobRecord:
     # A job is opened again because somebody asked for it, so it runs; where its key is taken by now, without the key.
-    holder = _key_holder(rows, record, now)
-    return record if holder is None or holder.id == record.id else replace(record, unique=None)
+    return record if _key_holder(rows, record, now) is None else replace(record, unique=None)

@@ -47,8 +47,11 @@ class Lane:
         self._thread.start()
         try:
             await self._opened
-        except BaseException:
-            self._requests.put(None)
+        except asyncio.CancelledError:
+            self._requests.put(None)  # the thread closes what it opens, and ends
+            raise
+        except Exception:
+            self._thread.join()  # it has told why, and ends
             raise
         return self
 

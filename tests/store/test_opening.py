@@ -1,0 +1,61 @@
+"""From a URL to a store."""
+
+from __future__ import annotations
+
+import pytest
+from tests.store.samples import NOW, FixedClock, queued
+
+from sqsjobs.errors import ConfigurationError
+from sqsjobs.store.memory import MemoryStore
+from sqsjobs.store.opening import open_store
+
+
+def test_memory():
+    assert isinstance(open_store("memory://"), MemoryStore)
+
+
+@pytest.mark.parametrize(
+    ("url", "file"),
+    [
+        ("sqlite:///jobs.db", "here/jobs.db"),
+        ("sqlite:///sub/jobs.db", "here/sub/jobs.db"),
+        ("sqlite:///./my%20jobs%3F.db", "here/my jobs?.db"),
+    ],
+)
+def test_a_relative_file(url, file, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert repr(open_store(url)) == f"<SqliteStore {tmp_path / file}>"
+
+
+def test_an_absolute_file():
+    assert repr(open_store("sqlite:////var/lib/jobs.db")) == "<SqliteStore /var/lib/jobs.db>"
+
+
+@pytest.mark.parametrize("url", ["postgres://me:secret@db/jobs", "dynamodb://jobs", "jobs.db", "", "SQLITE:///jobs.db"])
+def test_an_unknown_scheme_is_answered_with_the_known_ones(url):
+    """Without repeating the URL, which may hold a password."""
+    with pytest.raises(ConfigurationError) as refused:
+        open_store(url)
+    assert "memory://, sqlite:///relative.db, sqlite:////absolute/path.db" in str(refused.value)
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["memory://jobs", "sqlite://jobs.db", "sqlite://", "sqlite:///", "sqlite:///jobs.db?wait=1"]
+)
+def test_a_url_that_makes_no_sense_says_so(url):
+    with pytest.raises(ConfigurationError):
+        open_store(url)
+
+
+async def test_the_clock_decides_what_has_expired(tmp_path):
+    clock = FixedClock(NOW)
+    for url in ("memory://", f"sqlite:///{tmp_path}/jobs.db"):
+        async with open_store(url, clock=clock) as store:
+            record = queued(expires_at=NOW + 1)
+            await store.insert(record)
+            assert await store.get(record.id) == record
+            clock.time = NOW + 1
+            assert await store.get(record.id) is None
+            clock.time = NOW
