@@ -310,9 +310,14 @@ async def test_a_transaction_that_breaks_leaves_nothing(file):
     """What was written before the break is taken back, and the table can be used again."""
     with closing(Table(file, wait=1.0, writes=True)) as table:
         lost, kept = queued(), queued()
-        with pytest.raises(OSError, match="pulled"), table.transaction():
-            table.write(lost)
-            raise OSError("pulled")
+
+        def break_off() -> None:
+            with table.transaction():
+                table.write(lost)
+                raise OSError("pulled")
+
+        with pytest.raises(OSError, match="pulled"):
+            break_off()
         with table.transaction():
             table.write(kept)
         assert (table.read(lost.id), table.read(kept.id)) == (None, kept)
