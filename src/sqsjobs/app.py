@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Self, TypeVar  # Any: tasks of every signature
@@ -172,8 +173,6 @@ class App:
         Raises:
             ConfigurationError: if it is open.
         """
-        if self._session and not self._session.is_left_behind:
-            raise ConfigurationError(f"app {self.name!r} is open: configure it before `async with app:`")
         given = {
             "transport": transport,
             "queue_prefix": queue_prefix,
@@ -184,7 +183,30 @@ class App:
         changes: dict[str, Any] = {option: value for option, value in given.items() if value is not None}
         if store is not UNSET:
             changes["store"] = store
-        self._plan = replace(self._plan, observers=(*self._plan.observers, *observers), **changes)
+        self._check_not_open()
+        self._follow(replace(self._plan, observers=(*self._plan.observers, *observers), **changes))
+
+    @contextmanager
+    def replanned(self, change: Callable[[Plan], Plan]) -> Iterator[None]:
+        """Follow another plan, made of the present one by `change`, until the block is left: for tests.
+
+        Raises:
+            ConfigurationError: if it is open.
+        """
+        self._check_not_open()
+        before = self._plan
+        self._follow(change(before))
+        try:
+            yield
+        finally:
+            self._follow(before)
+
+    def _check_not_open(self) -> None:
+        if self._session and not self._session.is_left_behind:
+            raise ConfigurationError(f"app {self.name!r} is open: configure it before `async with app:`")
+
+    def _follow(self, plan: Plan) -> None:
+        self._plan = plan
         self._backends = None
         self._portal.close()
 
@@ -334,6 +356,7 @@ class App:
             scope=scope,
             app_path=app_path,
             name=name,
+            clock=backends.clock,
         )
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, Literal, TypeAlias
 
+from sqsjobs.clock import Clock, SystemClock
 from sqsjobs.errors import ConfigurationError
 from sqsjobs.events import Observer, fan_out
 from sqsjobs.session import Backends
@@ -39,6 +40,7 @@ class Plan:
         queue_prefix, endpoint_url, region: of SQS itself.
         tracking: how much of a job is recorded.
         observers: hear of everything.
+        clock: dates the jobs, and times the workers.
     """
 
     store: str | JobStore | Unset | None = UNSET
@@ -48,6 +50,7 @@ class Plan:
     region: str | None = None
     tracking: Tracking | None = None
     observers: tuple[Observer, ...] = ()
+    clock: Clock = field(default_factory=SystemClock)
 
     def resolve(self, settings: Settings) -> Backends:
         """Return the backends, unopened.
@@ -63,6 +66,7 @@ class Plan:
             store=store,
             tracking=tracking if store else "off",
             observer=observer,
+            clock=self.clock,
         )
 
     def _store(self, settings: Settings) -> JobStore | None:

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Self
 
-from sqsjobs.clock import SystemClock
+from sqsjobs.clock import Clock
 from sqsjobs.errors import ConfigurationError
 from sqsjobs.events import Observer
 from sqsjobs.producer import Producer
@@ -28,12 +28,14 @@ class Backends:
         store: of the records, or None.
         tracking: how much of a job is recorded; "off" without a store.
         observer: hears of everything.
+        clock: dates the jobs, and times the workers.
     """
 
     transport: Transport
     store: JobStore | None
     tracking: Tracking
     observer: Observer
+    clock: Clock
 
 
 class Session:
@@ -57,7 +59,7 @@ class Session:
             self.transport,
             self.store if backends.tracking == "full" else None,
             observer=backends.observer,
-            clock=SystemClock(),
+            clock=backends.clock,
         )
 
     async def __aenter__(self) -> Self:
