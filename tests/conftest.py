@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
+
+from sqsjobs.local import LocalServer
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -27,3 +29,10 @@ def moto_endpoint() -> Iterator[str]:
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"
     server.stop()
+
+
+@pytest.fixture
+async def local_server() -> AsyncIterator[LocalServer]:
+    """The project's own server in the test's event loop, with no queues."""
+    async with LocalServer() as server:
+        yield server

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 import pytest
 from tests.conformance.differences import DIFFERENCES
 from tests.conformance.reading import Look
-from tests.conformance.rigs import MemoryRig, Rig, ServerRig
+from tests.conformance.rigs import LocalRig, MemoryRig, MovableClock, Rig, ServerRig
 
+from sqsjobs.local import LocalServer
 from sqsjobs.transport.base import Delivery, Transport
+from sqsjobs.transport.memory import MemorySQS
 
-WITH_A_CLOCK = ("memory",)
+WITH_A_CLOCK = ["memory", "local"]
 """Rigs whose time can be moved; the tests marked `moves_clock` run on these alone."""
-ALL = ("memory", "moto")
+ALL = ["memory", "local", "moto"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -24,9 +27,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "rig" not in metafunc.fixturenames:
         return
     endpoint = metafunc.config.getoption("--sqs-endpoint")
-    rigs = (endpoint,) if endpoint else ALL
-    if metafunc.definition.get_closest_marker("moves_clock"):
-        rigs = WITH_A_CLOCK if not endpoint else ()
+    moves_clock = metafunc.definition.get_closest_marker("moves_clock") is not None
+    rigs = [endpoint] if endpoint else ALL
+    if moves_clock:
+        rigs = [rig for rig in rigs if rig in WITH_A_CLOCK]
     test = metafunc.definition.originalname
     metafunc.parametrize("rig", [_parameter(rig, test) for rig in rigs], indirect=True)
 
@@ -39,14 +43,17 @@ def _parameter(rig: str, test: str) -> object:
 
 @pytest.fixture
 async def rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
-    async with _rig(request) as rig:
-        yield rig
+    async with AsyncExitStack() as stack:
+        yield await stack.enter_async_context(await _rig(request, stack))
 
 
-def _rig(request: pytest.FixtureRequest) -> Rig:
+async def _rig(request: pytest.FixtureRequest, stack: AsyncExitStack) -> Rig:
     match request.param:
         case "memory":
             return MemoryRig()
+        case "local":
+            clock = MovableClock()
+            return LocalRig(await stack.enter_async_context(LocalServer(sqs=MemorySQS(clock=clock))), clock)
         case "moto":
             return ServerRig(request.getfixturevalue("moto_endpoint"))
         case "aws":

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Protocol, Self
 
 from sqsjobs.clock import SystemClock
+from sqsjobs.local import LocalServer
 from sqsjobs.transport.address import SqsEndpoint
 from sqsjobs.transport.base import Transport, is_fifo
 from sqsjobs.transport.memory import MemorySQS, MemoryTransport
-from sqsjobs.transport.sqs import SqsTransport
+from sqsjobs.transport.sqs import SqsTransport, Timeouts
 from sqsjobs.transport.sqs_client import SqsClient, open_session
 
 RUN = secrets.token_hex(4)
@@ -89,23 +90,21 @@ class MemoryRig:
 
 
 class ServerRig:
-    """A server that speaks SQS's protocol: the project's own, moto's, AWS's.
+    """A server that speaks SQS's protocol: moto's, any other, AWS's.
 
     Args:
         endpoint_url: None for AWS itself, in the region and account that the environment says.
-        elapse: moves the server's clock, where that can be done; otherwise time passes by itself.
     """
 
-    def __init__(self, endpoint_url: str | None, *, elapse: Callable[[float], None] | None = None) -> None:
+    def __init__(self, endpoint_url: str | None) -> None:
         self._endpoint = SqsEndpoint(endpoint_url=endpoint_url, allow_http=True)
         self._prefix = f"sqsjobs-test-{RUN}-{secrets.token_hex(4)}-"
-        self._move_clock = elapse
         self._urls: dict[str, str] = {}
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         session = await open_session(self._endpoint)
-        self._client: SqsClient = await self._stack.enter_async_context(session.client(10))
+        self._client: SqsClient = await self._stack.enter_async_context(session.client(10, Timeouts()))
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -118,8 +117,10 @@ class ServerRig:
     ) -> None:
         given = {**({"FifoQueue": "true"} if is_fifo(name) else {}), **(attributes or {})}
         if dead_letter_queue is not None:
-            asked = {"QueueUrl": self._urls[dead_letter_queue], "AttributeNames": ["QueueArn"]}
-            arn = (await self._client.call("GetQueueAttributes", name, **asked))["Attributes"]["QueueArn"]
+            answer = await self._client.call(
+                "GetQueueAttributes", name, QueueUrl=self._urls[dead_letter_queue], AttributeNames=["QueueArn"]
+            )
+            arn = answer["Attributes"]["QueueArn"]
             given["RedrivePolicy"] = f'{{"deadLetterTargetArn": "{arn}", "maxReceiveCount": 2}}'
         full_name = self._prefix + name
         answer = await self._client.call("CreateQueue", name, QueueName=full_name, Attributes=given)
@@ -135,7 +136,17 @@ class ServerRig:
         return await self._stack.enter_async_context(transport)
 
     async def elapse(self, seconds: float) -> None:
-        if self._move_clock is None:
-            await asyncio.sleep(seconds)
-        else:
-            self._move_clock(seconds)
+        await asyncio.sleep(seconds)
+
+
+class LocalRig(ServerRig):
+    """The project's own server, in this event loop, with a clock that can be moved."""
+
+    def __init__(self, server: LocalServer, clock: MovableClock) -> None:
+        super().__init__(server.endpoint_url)
+        self._server = server
+        self._clock = clock
+
+    async def elapse(self, seconds: float) -> None:
+        self._clock.offset += seconds
+        self._server.sqs.tick()

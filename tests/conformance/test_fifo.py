@@ -23,7 +23,7 @@ async def test_a_group_is_received_in_the_order_of_sending(transport: Transport)
     await send(transport, QUEUE, *(message(str(number)) for number in range(5)))
     await send(transport, QUEUE, *(message(str(number)) for number in range(5, 9)))
 
-    received = []
+    received: list[str] = []
     while len(received) < 9:
         for delivery in await take(transport, QUEUE):
             received.append(delivery.body)

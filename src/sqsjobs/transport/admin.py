@@ -26,6 +26,7 @@ from sqsjobs.transport.provision import (
     queues_mentioned,
 )
 from sqsjobs.transport.sqs import queue_description
+from sqsjobs.transport.sqs_options import Timeouts
 
 if TYPE_CHECKING:
     from sqsjobs.transport.sqs_client import Answer, SqsClient
@@ -68,7 +69,7 @@ class QueueAdmin:
 
         session = await open_session(self._endpoint)
         self._endpoint = session.endpoint
-        self._client = await self._closing.enter_async_context(session.client(CONNECTIONS, tell=self._observer))
+        self._client = await self._closing.enter_async_context(session.client(CONNECTIONS, Timeouts(), self._observer))
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:

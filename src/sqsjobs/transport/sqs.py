@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from math import ceil
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from sqsjobs.errors import ConfigurationError, TransportError, TransportUnavailable
 from sqsjobs.transport.address import SqsEndpoint
@@ -32,36 +32,15 @@ from sqsjobs.transport.base import (
     is_fifo,
 )
 from sqsjobs.transport.sqs_errors import entry_failed, not_sent
+from sqsjobs.transport.sqs_options import Pools, Timeouts
 
 if TYPE_CHECKING:
     from sqsjobs.transport.sqs_client import Answer, SqsClient
 
-__all__ = ["Pools", "SqsTransport", "queue_description"]
-
-POLL_MARGIN: Final = 5.0
-"""Seconds that the answer to a long poll may take beyond its wait."""
+__all__ = ["Pools", "SqsTransport", "Timeouts", "queue_description"]
 
 _D = TypeVar("_D")
 _F = TypeVar("_F")
-
-
-@dataclass(frozen=True, slots=True)
-class Pools:
-    """How many connections each client may have; they are made when needed.
-
-    Attributes:
-        poll: at least the long polls open at once: one more waits for its turn until its deadline.
-        control: deletes and visibility changes at once.
-        send: sends at once.
-    """
-
-    poll: int = 64
-    control: int = 32
-    send: int = 32
-
-    def __post_init__(self) -> None:
-        if min(self.poll, self.control, self.send) < 1:
-            raise ConfigurationError(f"every pool needs at least one connection: {self}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +71,7 @@ class SqsTransport:
         session_factory: makes the `aioboto3.Session` to use, once for every opening.
         allow_http: talk plain http to other hosts than this machine (an emulator in a container).
         pools: connections for each client.
+        timeouts: for every call.
         observer: is told of every request (`SqsCalled`).
 
     Raises:
@@ -108,11 +88,13 @@ class SqsTransport:
         session_factory: Callable[[], Any] | None = None,
         allow_http: bool = False,
         pools: Pools | None = None,
+        timeouts: Timeouts | None = None,
         observer: Callable[[SqsCalled], None] | None = None,
     ) -> None:
         self._endpoint = SqsEndpoint(region, endpoint_url, session_factory, allow_http)
         self._prefix = queue_prefix
         self._pools = pools or Pools()
+        self._timeouts = timeouts or Timeouts()
         self._observer = observer
         self._urls: dict[str, str] = {}
         self._opened: _Opened | None = None
@@ -131,11 +113,15 @@ class SqsTransport:
         session = await open_session(self._endpoint)
         self._endpoint = session.endpoint
         async with AsyncExitStack() as opening:
-            enter = opening.enter_async_context
+
+            async def client(connections: int, *, longest_wait: float = 0.0) -> SqsClient:
+                one = session.client(connections, self._timeouts, self._observer, longest_wait=longest_wait)
+                return await opening.enter_async_context(one)
+
             self._opened = _Opened(
-                poll=await enter(session.client(self._pools.poll, silence=MAX_WAIT, tell=self._observer)),
-                control=await enter(session.client(self._pools.control, tell=self._observer)),
-                send=await enter(session.client(self._pools.send, tell=self._observer)),
+                poll=await client(self._pools.poll, longest_wait=MAX_WAIT),
+                control=await client(self._pools.control),
+                send=await client(self._pools.send),
             )
             self._closing = opening.pop_all()
         return self
@@ -159,7 +145,7 @@ class SqsTransport:
         answer = await self._here().poll.call(
             "ReceiveMessage",
             queue,
-            deadline=seconds + POLL_MARGIN,
+            wait=seconds,
             QueueUrl=url,
             MaxNumberOfMessages=limit,
             WaitTimeSeconds=seconds,
@@ -207,6 +193,7 @@ class SqsTransport:
             session_factory=endpoint.session_factory,
             allow_http=endpoint.allow_http,
             pools=self._pools,
+            timeouts=self._timeouts,
             observer=self._observer,
         )
         clone._urls.update(self._urls)

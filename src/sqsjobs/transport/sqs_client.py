@@ -25,15 +25,10 @@ from sqsjobs.errors import AccessDenied, ConfigurationError, TransportError, Tra
 from sqsjobs.transport.address import SqsEndpoint, check_url
 from sqsjobs.transport.base import MAX_BATCH_BYTES, SqsCalled
 from sqsjobs.transport.sqs_errors import answered_error
+from sqsjobs.transport.sqs_options import Timeouts
 
 __all__ = ["Answer", "SqsClient", "SqsSession", "open_session"]
 
-CONNECT_TIMEOUT: Final = 3.0
-"""Seconds to make a connection."""
-READ_TIMEOUT: Final = 5.0
-"""Seconds of silence on a connection; a long poll may be silent for its wait besides."""
-CALL_DEADLINE: Final = CONNECT_TIMEOUT + READ_TIMEOUT
-"""Seconds after which a call is given up, come what may: a server that sends a byte a second is never silent."""
 KEEPALIVE: Final = 60.0
 """Seconds that an idle connection is kept; aiobotocore's 12 would make a quiet worker connect anew for every poll."""
 
@@ -95,12 +90,20 @@ class SqsSession:
 
     @asynccontextmanager
     async def client(
-        self, connections: int, *, silence: float = 0.0, tell: Callable[[SqsCalled], None] | None = None
+        self,
+        connections: int,
+        timeouts: Timeouts,
+        tell: Callable[[SqsCalled], None] | None = None,
+        *,
+        longest_wait: float = 0.0,
     ) -> AsyncIterator[SqsClient]:
-        """Open a client with a pool of up to `connections`, whose calls may be silent for `silence` seconds more."""
+        """Open a client with a pool of up to `connections`; `tell` is told of every call.
+
+        A call may be silent for `longest_wait` seconds besides its timeout; the deadlines of calls are their own.
+        """
         config = AioConfig(
-            connect_timeout=CONNECT_TIMEOUT,
-            read_timeout=READ_TIMEOUT + silence,
+            connect_timeout=timeouts.connect,
+            read_timeout=timeouts.read + longest_wait,
             max_pool_connections=connections,
             retries={"total_max_attempts": 1},  # ours are visible, jittered, and bounded by the one who calls
             # These three cost nothing and save a fifth of a call's CPU (the User-Agent is built twice a call).
@@ -124,7 +127,7 @@ class SqsSession:
             # The environment may have named another endpoint than ours.
             check_url(client.meta.endpoint_url, allow_http=self.endpoint.allow_http)
             client.meta.events.register("before-send.sqs.SendMessageBatch", _stream_large_body)
-            yield SqsClient(client, tell)
+            yield SqsClient(client, timeouts, tell)
 
     @property
     def _in_the_clear(self) -> bool:
@@ -141,17 +144,18 @@ def _stream_large_body(request: Any, **_: Any) -> None:
 class SqsClient:
     """One botocore client: its own connections, no retries, every call bounded, told of and its errors mapped."""
 
-    def __init__(self, client: Any, tell: Callable[[SqsCalled], None] | None) -> None:
+    def __init__(self, client: Any, timeouts: Timeouts, tell: Callable[[SqsCalled], None] | None) -> None:
         self._client = client
+        self._timeouts = timeouts
         self._tell = tell
 
-    async def call(self, operation: str, queue: str, *, deadline: float = CALL_DEADLINE, **parameters: Any) -> Answer:
+    async def call(self, operation: str, queue: str, *, wait: float | None = None, **parameters: Any) -> Answer:
         """Make one request.
 
         Args:
             operation: as SQS names it, ``"ReceiveMessage"``.
             queue: what the app calls the queue, for errors and events.
-            deadline: seconds after which the call is given up.
+            wait: seconds for which SQS was asked to wait, if it was.
             parameters: as SQS names them.
 
         Raises:
@@ -162,7 +166,7 @@ class SqsClient:
         answer: Answer = {}
         problem: str | None = "Cancelled"
         try:
-            answer = await self._answer(operation, queue, deadline, parameters)
+            answer = await self._answer(operation, queue, self._deadline(wait), parameters)
             problem = None
         except TransportError as error:
             problem = error.code or type(error).__name__
@@ -172,6 +176,10 @@ class SqsClient:
                 carried = len(parameters.get("Entries") or answer.get("Messages") or ())
                 self._tell(SqsCalled(operation, queue, carried, loop.time() - started, problem))
         return answer
+
+    def _deadline(self, wait: float | None) -> float:
+        """Seconds after which a call is given up, come what may: who sends a byte a second is never silent."""
+        return self._timeouts.connect + self._timeouts.read if wait is None else wait + self._timeouts.read
 
     async def _answer(self, operation: str, queue: str, deadline: float, parameters: Mapping[str, Any]) -> Answer:
         try:
