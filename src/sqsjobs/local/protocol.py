@@ -21,7 +21,14 @@ __all__ = ["CONTENT_TYPE", "WireAnswer", "answer"]
 CONTENT_TYPE: Final = "application/x-amz-json-1.0"
 TARGET: Final = "AmazonSQS."
 
-_CORAL: Final = ("InvalidParameterValueException", "MissingRequiredParameterException")
+_CORAL: Final = frozenset(
+    {
+        "InvalidParameterValueException",
+        "MissingRequiredParameterException",
+        "SerializationException",
+        "UnknownOperationException",
+    }
+)
 """Errors of the framework that AWS builds services with, in a namespace of their own."""
 
 _encode = msgspec.json.Encoder().encode

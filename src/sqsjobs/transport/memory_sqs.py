@@ -132,7 +132,7 @@ class MemorySQS:
         with self.use() as model:
             result = act(model, fault)
         if fault.after is not None:
-            raise fault.after
+            raise fault.after.with_traceback(None)
         return result
 
     async def receive(self, queue: str, request: ReceiveRequest) -> list[Receipt]:
@@ -149,7 +149,7 @@ class MemorySQS:
             raise
         received = await self._receive(queue, request, fault)
         if fault.after is not None:
-            raise fault.after
+            raise fault.after.with_traceback(None)
         return received
 
     def tick(self) -> None:
@@ -189,4 +189,4 @@ async def _go_wrong_before(fault: Fault) -> None:
     if fault.delay:
         await asyncio.sleep(fault.delay)
     if fault.before is not None:
-        raise fault.before
+        raise fault.before.with_traceback(None)

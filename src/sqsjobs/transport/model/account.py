@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sqsjobs.clock import Clock
-from sqsjobs.transport.model.attributes import READ_ONLY, Settings, check_name, normalize, settings_of
+from sqsjobs.transport.model.attributes import NAMES, Settings, check_name, normalize, settings_of
 from sqsjobs.transport.model.queue import Queue
 from sqsjobs.transport.model.refusal import Refusal, invalid_parameter, queue_missing
 
@@ -65,8 +65,7 @@ class Account:
         given = normalize(attributes, fifo=fifo)
         if name in self._queues:
             return _same(self._queues[name], given)
-        if self.clock.now() - self._deleted.pop(name, float("-inf")) < RECREATE_AFTER:
-            self._deleted[name] = self.clock.now()
+        if self.clock.now() - self._deleted.get(name, float("-inf")) < RECREATE_AFTER:
             raise Refusal(
                 "QueueDeletedRecently",
                 "You must wait 60 seconds after deleting a queue before you can create another with the same name.",
@@ -98,8 +97,10 @@ class Account:
 
     def delete(self, name: str) -> None:
         """Delete a queue and all its messages."""
-        del self._queues[self.queue(name).name]
+        queue = self.queue(name)
+        del self._queues[name]
         self._deleted[name] = self.clock.now()
+        self.wake(queue)
 
     def purge(self, name: str) -> None:
         """Delete all messages of a queue, at most once a minute."""
@@ -131,7 +132,7 @@ class Account:
         queue = self.queue(name)
         everything = {**queue.settings.text, **_counts(queue)}
         for wanted in names:
-            if wanted != "All" and wanted not in everything and not _is_attribute(wanted):
+            if wanted != "All" and wanted not in NAMES:
                 raise Refusal("InvalidAttributeName", f"Unknown Attribute {wanted}.")
         return {key: value for key, value in everything.items() if "All" in names or key in names}
 
@@ -251,14 +252,6 @@ def _counts(queue: Queue) -> dict[str, str]:
         "LastModifiedTimestamp": str(queue.modified_wall // 1000),
         "QueueArn": queue.arn,
     }
-
-
-def _is_attribute(name: str) -> bool:
-    try:
-        normalize({name: ""}, fifo=True)
-    except Refusal as refusal:
-        return refusal.shape != "InvalidAttributeName"
-    return name not in READ_ONLY
 
 
 def _statements(queue: Queue) -> list[dict[str, Any]]:  # Any: a policy is the client's JSON

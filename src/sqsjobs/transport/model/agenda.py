@@ -24,6 +24,9 @@ class Agenda:
         self._entries: list[tuple[float, int, Message]] = []
         self._serial = 0
 
+    def __len__(self) -> int:
+        return len(self._entries)
+
     def add(self, when: float, message: Message, *, live: int) -> None:
         """Note that something is due for `message` at `when`; at most `live` of the entries still hold."""
         if len(self._entries) > 2 * live + 64:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from sqsjobs.transport.model.refusal import Refusal, invalid_parameter
 
-__all__ = ["READ_ONLY", "Redrive", "RedriveAllow", "Settings", "check_name", "normalize", "settings_of"]
+__all__ = ["NAMES", "Redrive", "RedriveAllow", "Settings", "check_name", "normalize", "settings_of"]
 
 _RANGES: Final[dict[str, tuple[int, int]]] = {
     "DelaySeconds": (0, 900),
@@ -46,15 +46,20 @@ _FIFO_DEFAULTS: Final[Mapping[str, str]] = {
     "FifoQueue": "true",
     "FifoThroughputLimit": "perQueue",
 }
-READ_ONLY: Final = (
-    "ApproximateNumberOfMessages",
-    "ApproximateNumberOfMessagesDelayed",
-    "ApproximateNumberOfMessagesNotVisible",
-    "CreatedTimestamp",
-    "LastModifiedTimestamp",
-    "QueueArn",
+NAMES: Final = frozenset(
+    {
+        "ApproximateNumberOfMessages",
+        "ApproximateNumberOfMessagesDelayed",
+        "ApproximateNumberOfMessagesNotVisible",
+        "CreatedTimestamp",
+        "LastModifiedTimestamp",
+        "QueueArn",
+        *_RANGES,
+        *_CHOICES,
+        *_REMOVABLE,
+    }
 )
-"""Attributes that are told and cannot be set."""
+"""All attributes of queues; the first six can only be read."""
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -112,10 +117,18 @@ def check_name(name: str, *, fifo: bool) -> None:
 
 
 def settings_of(given: Mapping[str, str], *, fifo: bool) -> Settings:
-    """Return the settings of a queue on which the normalized attributes `given` are set."""
+    """Return the settings of a queue on which the normalized attributes `given` are set.
+
+    Raises:
+        Refusal: where they do not go together.
+    """
     text = {**_DEFAULTS, **(_FIFO_DEFAULTS if fifo else {}), **given}
     if "KmsMasterKeyId" in text:
         text = {"KmsDataKeyReusePeriodSeconds": "300", **text, "SqsManagedSseEnabled": "false"}
+    else:
+        text.pop("KmsDataKeyReusePeriodSeconds", None)
+    if text.get("FifoThroughputLimit") == "perMessageGroupId" and text["DeduplicationScope"] != "messageGroup":
+        raise _invalid("FifoThroughputLimit")
     return Settings(
         text=text,
         fifo=fifo,
@@ -142,10 +155,6 @@ def normalize(attributes: Mapping[str, str], *, fifo: bool) -> dict[str, str]:
             "InvalidAttributeName",
             "You can use one type of server-side encryption (SSE) at one time. You can either enable KMS SSE or SQS SSE.",
         )
-    if attributes.get("FifoThroughputLimit") == "perMessageGroupId" and (
-        attributes.get("DeduplicationScope", "messageGroup") != "messageGroup"
-    ):
-        raise _invalid("FifoThroughputLimit")
     return {name: _normalized(name, str(value), fifo=fifo) for name, value in attributes.items()}
 
 

@@ -63,12 +63,14 @@ def check_fifo_batch(messages: Sequence[NewMessage], settings: Settings) -> None
 
 def each_entry(entries: Sequence[T], fault: Fault, act: Callable[[T], R]) -> list[R | Refusal]:
     """Carry `act` out on every entry; what is refused, by SQS or by the fault, is that entry's result."""
-    results: list[R | Refusal] = []
-    for position, entry in enumerate(entries):
-        try:
-            if position in fault.entries:
-                raise fault.entries[position]
-            results.append(act(entry))
-        except Refusal as refusal:
-            results.append(refusal)
-    return results
+    return [
+        fault.entries[position] if position in fault.entries else _outcome(act, entry)
+        for position, entry in enumerate(entries)
+    ]
+
+
+def _outcome(act: Callable[[T], R], entry: T) -> R | Refusal:
+    try:
+        return act(entry)
+    except Refusal as refusal:
+        return refusal.with_traceback(None)

@@ -105,16 +105,13 @@ class Receiving:
         queue.hide(message, message.received_at + visibility)
 
     def _redrive(self, queue: Queue, message: Message) -> bool:
-        redrive = queue.settings.redrive
-        if redrive is None or message.receive_count < redrive.max_receive_count:
-            return False
-        target = self._account.find(redrive.target_arn)
-        if target is None:
+        redrive, target = queue.settings.redrive, self._account.dead_letter_queue(queue)
+        if redrive is None or target is None or message.receive_count < redrive.max_receive_count:
             return False
         queue.remove(message)
         message.source_arn = queue.arn
         if target.settings.fifo:  # a standard message keeps its age; a FIFO one starts anew
-            message.sent_at = self._account.clock.now()
+            message.sent_at, message.sent_wall = self._account.clock.now(), self._account.wall()
             message.deduplication_id = message.id
             message.sequence = self._ids.next_sequence()
         target.put(message)
