@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Self, TypeVar  # Any: tasks of every signature
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack  # Any: tasks of every signature
 
 import msgspec
 
@@ -19,10 +18,10 @@ from sqsjobs.errors import (
 from sqsjobs.events import Observer
 from sqsjobs.handle import JobHandle
 from sqsjobs.job import Call, JobId, checked_job_id
-from sqsjobs.plan import UNSET, Plan, Unset
+from sqsjobs.plan import UNSET, Plan, PlanChanges, Unset
 from sqsjobs.portal import Portal
 from sqsjobs.producer import NotEnqueued, SendOutcome
-from sqsjobs.registry import Registry
+from sqsjobs.registry import Registry, tasks_in
 from sqsjobs.session import Backends, Session
 from sqsjobs.settings import Settings
 from sqsjobs.store.base import JobRecord, JobStore
@@ -94,7 +93,7 @@ class App:
             tracking=tracking,
             observers=tuple(observers),
         )
-        self._worker_options = {"allow_no_dlq": allow_no_dlq, "annotate_errors": annotate_errors}
+        self._worker_options: dict[str, Any] = {"allow_no_dlq": allow_no_dlq, "annotate_errors": annotate_errors}
         self._backends: Backends | None = None
         self._session: Session | None = None
         self._portal = Portal(f"sqsjobs-{name}", self._new_session)
@@ -112,7 +111,7 @@ class App:
                 does not exist, or a module has no tasks.
         """
         for given in tasks:
-            for task in _tasks_in(given, self):
+            for task in tasks_in(given, self):
                 self._adopt(task)
                 task.codec.resolve()
 
@@ -138,7 +137,7 @@ class App:
         Raises:
             ConfigurationError: if it is open already, or its settings or credentials cannot work.
         """
-        if self._session and not self._session.is_left_behind:
+        if self.is_open:
             raise ConfigurationError(
                 f"app {self.name!r} is open already: enter it once, where the program starts, and use it everywhere"
             )
@@ -157,34 +156,18 @@ class App:
         finally:
             self._session = None
 
-    def configure(
-        self,
-        *,
-        store: str | JobStore | Unset | None = UNSET,
-        transport: Transport | None = None,
-        queue_prefix: str | None = None,
-        endpoint_url: str | None = None,
-        region: str | None = None,
-        tracking: Tracking | None = None,
-        observers: Sequence[Observer] = (),
-    ) -> None:
-        """Replace what the app was made with, before it is opened: for commands and tests. `observers` are added.
+    def configure(self, *, observers: Sequence[Observer] = (), **changes: Unpack[PlanChanges]) -> None:
+        """Replace what the app was made with, before it is opened: for commands.
+
+        Args:
+            observers: are added to those that there are.
+            changes: the constructor's options by these names; None leaves one as it was (but `store`: none).
 
         Raises:
             ConfigurationError: if it is open.
         """
-        given = {
-            "transport": transport,
-            "queue_prefix": queue_prefix,
-            "endpoint_url": endpoint_url,
-            "region": region,
-            "tracking": tracking,
-        }
-        changes: dict[str, Any] = {option: value for option, value in given.items() if value is not None}
-        if store is not UNSET:
-            changes["store"] = store
         self._check_not_open()
-        self._follow(replace(self._plan, observers=(*self._plan.observers, *observers), **changes))
+        self._follow(self._plan.changed(observers, **changes))
 
     @contextmanager
     def replanned(self, change: Callable[[Plan], Plan]) -> Iterator[None]:
@@ -202,7 +185,7 @@ class App:
             self._follow(before)
 
     def _check_not_open(self) -> None:
-        if self._session and not self._session.is_left_behind:
+        if self.is_open:
             raise ConfigurationError(f"app {self.name!r} is open: configure it before `async with app:`")
 
     def _follow(self, plan: Plan) -> None:
@@ -213,6 +196,11 @@ class App:
     def close_sync(self) -> None:
         """End the thread that `enqueue_sync` started; the end of the process does it, too."""
         self._portal.close()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is open, on whichever event loop; what `enqueue_sync` uses does not count."""
+        return self._session is not None and not self._session.is_left_behind
 
     @property
     def transport(self) -> Transport:
@@ -358,16 +346,3 @@ class App:
             name=name,
             clock=backends.clock,
         )
-
-
-def _tasks_in(given: object, app: App) -> list[Task[..., Any]]:
-    match given:
-        case Task():
-            return [given]
-        case ModuleType():
-            found = [value for value in vars(given).values() if isinstance(value, Task) and value.may_belong_to(app)]
-            if not found:
-                raise ConfigurationError(f"module {given.__name__!r} has no tasks that app {app.name!r} could include")
-            return found
-        case _:
-            raise ConfigurationError(f"include() takes tasks and modules, not {given!r}")
