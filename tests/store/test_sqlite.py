@@ -272,7 +272,7 @@ asyncio.run(main())
 
 async def test_a_lock_that_stays_ends_in_store_unavailable(file):
     """R36, R37: within the wait; when the lock is gone, the same store goes on."""
-    async with SqliteStore(file, wait=0.2) as store:
+    async with SqliteStore(file, wait=1.0) as store:
         record = queued()
         with Locked(file):
             answers = await asyncio.gather(store.insert(record), store.insert(queued()), return_exceptions=True)
