@@ -19,6 +19,7 @@ from sqsjobs.job import Job
 from sqsjobs.observability.floodgate import Floodgate, Suppressed
 from sqsjobs.observability.rendering import LEVELS, LogFormat, LogLevel, configure_logging
 from sqsjobs.outcome import (
+    Crashed,
     Discarded,
     Failed,
     Failure,
@@ -166,6 +167,8 @@ class LogObserver:
                 return logging.INFO, "job succeeded", {}
             case Failed(failure=failure):
                 return logging.WARNING, "job failed", self._facts(failure)
+            case Crashed(failure=failure, crashes=crashes):
+                return logging.WARNING, "job took its process down", {**self._facts(failure), "crashes": crashes}
             case TimedOut(after=after):
                 return logging.WARNING, "job timed out", {"timeout": after}
             case RetryRequested(delay=delay, reason=reason):
@@ -210,7 +213,7 @@ class LogObserver:
                 )
             case StoreDown(problem=problem):
                 self._complain("message given back: no job store", event.queue, **where, problem=problem)
-            case Failed() | TimedOut() if event.delay and self._level <= logging.INFO:
+            case Failed() | TimedOut() | Crashed() if event.delay and self._level <= logging.INFO:
                 self._log.info("job will be retried", **where, delay=round(event.delay, 2))
             case _ if self._level <= logging.DEBUG:
                 self._log.debug("message settled", **where, disposition=event.disposition)

@@ -1,0 +1,101 @@
+"""Options that several commands share, and how a command line is made of them for a child process."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, dataclass, fields
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+from cyclopts import Parameter
+
+from sqsjobs.errors import ConfigurationError
+from sqsjobs.observability.rendering import LogFormat, LogLevel
+
+if TYPE_CHECKING:
+    from sqsjobs.app import App
+
+__all__ = ["AppPath", "Backends", "Logs", "app_path", "as_arguments", "open_later"]
+
+AppPath: TypeAlias = Annotated[str, Parameter(help="The app, as module:attribute.", show_default=False)]
+"""The positional argument that names an app."""
+
+
+@Parameter(name="*", group="Queues and records")
+@dataclass(frozen=True, kw_only=True)
+class Backends:
+    """Where queues and records are; what is not said here, the app and the settings say.
+
+    Attributes:
+        endpoint_url: Another server than AWS's, such as http://127.0.0.1:9324.
+        region: The AWS region of the queues.
+        queue_prefix: Put before every queue name.
+        store: The job store, such as sqlite:///jobs.db.
+    """
+
+    endpoint_url: str | None = None
+    region: str | None = None
+    queue_prefix: str | None = None
+    store: str | None = None
+
+
+@Parameter(name="*", group="Logs")
+@dataclass(frozen=True, kw_only=True)
+class Logs:
+    """How log lines are written.
+
+    Attributes:
+        log_format: auto is pretty on a terminal and JSON elsewhere.
+        log_level: The least severe lines that are written.
+    """
+
+    log_format: LogFormat = "auto"
+    log_level: LogLevel = "info"
+
+
+def app_path(given: str) -> str:
+    """Return the app's path: the one that was given, or else that of the settings.
+
+    Raises:
+        ConfigurationError: if neither names one.
+    """
+    if given:
+        return given
+    from sqsjobs.settings import Settings  # noqa: PLC0415 - where it is needed
+
+    if path := Settings.load().app:
+        return path
+    raise ConfigurationError(
+        "no app: name it as module:attribute, such as shop.jobs:app, or set SQSJOBS_APP or `app` in [tool.sqsjobs]"
+    )
+
+
+def open_later(path: str, backends: Backends) -> App:
+    """Import an app and give it the backends of the command line; it is opened by ``async with``."""
+    from sqsjobs.cli.target import load_app  # noqa: PLC0415 - it imports the app's machinery
+
+    app = load_app(path)
+    options = {name: value for name in _names(backends) if (value := getattr(backends, name)) is not None}
+    if options:
+        app.configure(**options)
+    return app
+
+
+def as_arguments(options: Any) -> list[str]:
+    """Return the command line that gives `options`, a dataclass of options; defaults are left out."""
+    line: list[str] = []
+    for field in fields(options):
+        value = getattr(options, field.name)
+        option = f"--{field.name.replace('_', '-')}"
+        if field.default is not MISSING and value == field.default:
+            continue
+        match value:
+            case bool():
+                line.append(option)
+            case tuple():
+                line += [part for item in value for part in (option, str(item))]
+            case _:
+                line += [option, str(value)]
+    return line
+
+
+def _names(options: Any) -> list[str]:
+    return [field.name for field in fields(options)]
