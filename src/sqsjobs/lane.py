@@ -51,7 +51,8 @@ class Outgoing:
         stops: shared by them.
         message: set before it is delivered.
         deadline: when to give up, on the loop's clock.
-        answer: to the last try.
+        was_tried: whether a request has carried it.
+        answer: to the last try, on a FIFO queue.
         doubt: why SQS may have it although no try succeeded; empty if there is none.
     """
 
@@ -61,6 +62,7 @@ class Outgoing:
     stops: Stops = field(default_factory=dict)
     message: OutgoingMessage = field(init=False)
     deadline: float = inf
+    was_tried: bool = False
     answer: Answer = _STOPPED
     doubt: str = ""
 
@@ -150,9 +152,11 @@ class Lane:
 
     async def _send_once(self, entries: list[Outgoing]) -> list[Answer]:
         now = asyncio.get_running_loop().time()
-        if self._trouble and all(entry.deadline < now for entry in entries):
+        if self._trouble and all(entry.deadline < now and not entry.was_tried for entry in entries):
             # They waited behind others that got no answer: their callers have waited long enough.
             return [_unasked(self._trouble)] * len(entries)
+        for entry in entries:
+            entry.was_tried = True
         try:
             answers: list[Answer] = list(await self._transport.send(self._queue, [entry.message for entry in entries]))
         except RequestRejected as error:

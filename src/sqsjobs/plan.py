@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, TypedDict, Unpack
 
 from sqsjobs.clock import Clock, SystemClock
 from sqsjobs.errors import ConfigurationError
@@ -16,7 +17,7 @@ from sqsjobs.store.opening import open_store
 from sqsjobs.store.tracking import Tracking, checked_tracking
 from sqsjobs.transport.base import Transport
 
-__all__ = ["UNSET", "Plan", "Unset"]
+__all__ = ["UNSET", "Plan", "PlanChanges", "Unset"]
 
 
 class _Unset(Enum):
@@ -28,6 +29,17 @@ Unset: TypeAlias = Literal[_Unset.UNSET]
 
 UNSET: Final = _Unset.UNSET
 """Not said, so that the settings decide; None says that there is none."""
+
+
+class PlanChanges(TypedDict, total=False):
+    """What `Plan.changed` takes beside observers."""
+
+    store: str | JobStore | Unset | None
+    transport: Transport | None
+    queue_prefix: str | None
+    endpoint_url: str | None
+    region: str | None
+    tracking: Tracking | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +63,11 @@ class Plan:
     tracking: Tracking | None = None
     observers: tuple[Observer, ...] = ()
     clock: Clock = field(default_factory=SystemClock)
+
+    def changed(self, observers: Sequence[Observer], **changes: Unpack[PlanChanges]) -> Plan:
+        """Return a copy with `observers` added and `changes` made; None changes nothing, but `store`."""
+        made: Any = {option: value for option, value in changes.items() if value is not None or option == "store"}
+        return replace(self, observers=(*self.observers, *observers), **made)
 
     def resolve(self, settings: Settings) -> Backends:
         """Return the backends, unopened.

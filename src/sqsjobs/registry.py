@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import ModuleType
 from typing import Any
 
 from sqsjobs.errors import ConfigurationError
-from sqsjobs.task import Task
+from sqsjobs.task import Sender, Task
 
-__all__ = ["Registry"]
+__all__ = ["Registry", "tasks_in"]
 
 
 class Registry:
@@ -59,6 +60,24 @@ class Registry:
         """
         for task in self._tasks.values():
             task.codec.resolve()
+
+
+def tasks_in(given: Task[..., Any] | ModuleType, sender: Sender) -> list[Task[..., Any]]:
+    """Return the task, or the module's tasks that `sender` may send: those that are bound to no other.
+
+    Raises:
+        ConfigurationError: if there is none.
+    """
+    match given:
+        case Task():
+            return [given]
+        case ModuleType():
+            found = [value for value in vars(given).values() if isinstance(value, Task) and value.may_belong_to(sender)]
+            if not found:
+                raise ConfigurationError(f"module {given.__name__!r} has no tasks that {sender!r} could include")
+            return found
+        case _:
+            raise ConfigurationError(f"include() takes tasks and modules, not {given!r}")
 
 
 def _place(task: Task[..., Any]) -> str:
