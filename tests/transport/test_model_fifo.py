@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from tests.transport.model_world import World, refused
 
+from sqsjobs.transport.model import ReceiveRequest
+
 FIVE_MINUTES = 300
 
 

@@ -250,8 +250,9 @@ async def test_a_call_can_be_slow(transport: MemoryTransport) -> None:
 async def test_faults_know_the_queue_and_the_operation(transport: MemoryTransport) -> None:
     asked: list[tuple[str, str | None]] = []
 
-    def note(operation: str, queue: str | None) -> None:
+    def note(operation: str, queue: str | None) -> Fault | None:
         asked.append((operation, queue))
+        return None
 
     transport.sqs.faults = note
     await transport.send("jobs", [OutgoingMessage("a")])

@@ -69,10 +69,10 @@ class EntryFailed(Answer, frozen=True):
 
 
 class BatchAnswer(Answer, frozen=True):
-    """What became of the entries of a batch."""
+    """What became of the entries of a batch; a list without entries is left out."""
 
-    successful: Sequence[EntryDone | SentAnswer]
-    failed: Sequence[EntryFailed] = ()
+    successful: list[EntryDone | SentAnswer] = []
+    failed: list[EntryFailed] = []
 
 
 class MessageAnswer(Answer, frozen=True):
@@ -90,7 +90,7 @@ class MessageAnswer(Answer, frozen=True):
 class Messages(Answer, frozen=True):
     """What a receive gives; without messages it has no such member."""
 
-    messages: Sequence[MessageAnswer] = ()
+    messages: list[MessageAnswer] = []
 
 
 class MoveTaskAnswer(Answer, frozen=True):
