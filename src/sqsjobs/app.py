@@ -30,7 +30,8 @@ from sqsjobs.tally import Tally
 from sqsjobs.task import AsyncTask, Declare, Task, remote_task
 from sqsjobs.transport.base import Transport
 
-if TYPE_CHECKING:  # imported by those who run a worker
+if TYPE_CHECKING:  # imported by those who run a worker, or administer queues
+    from sqsjobs.transport.admin import QueueAdmin
     from sqsjobs.worker.executor import JobScope
     from sqsjobs.worker.options import WatchedQueue
     from sqsjobs.worker.worker import Lifespan, Worker
@@ -216,6 +217,16 @@ class App:
     def tracking(self) -> Tracking:
         """How much of a job is recorded; "off" without a job store."""
         return self._resolved().tracking
+
+    def queue_admin(self) -> QueueAdmin:
+        """Return an unopened administration of this app's queues, for which it need not be open itself.
+
+        It needs rights (CreateQueue, SetQueueAttributes, ListQueues) that producers and workers should not have.
+
+        Raises:
+            ConfigurationError: if the app was made with a transport of its own.
+        """
+        return self._plan.queue_admin(Settings.load())
 
     def _resolved(self) -> Backends:
         if self._backends is None:

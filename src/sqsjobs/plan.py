@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any, Final, Literal, TypeAlias, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict, Unpack
 
 from sqsjobs.clock import Clock, SystemClock
 from sqsjobs.errors import ConfigurationError
@@ -16,6 +16,9 @@ from sqsjobs.store.base import JobStore
 from sqsjobs.store.opening import open_store
 from sqsjobs.store.tracking import Tracking, checked_tracking
 from sqsjobs.transport.base import Transport
+
+if TYPE_CHECKING:  # imported by those who administer queues
+    from sqsjobs.transport.admin import QueueAdmin
 
 __all__ = ["UNSET", "Plan", "PlanChanges", "Unset"]
 
@@ -40,6 +43,14 @@ class PlanChanges(TypedDict, total=False):
     endpoint_url: str | None
     region: str | None
     tracking: Tracking | None
+
+
+class _Whereabouts(TypedDict):
+    """Where the queues are at SQS."""
+
+    region: str | None
+    endpoint_url: str | None
+    queue_prefix: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +97,18 @@ class Plan:
             clock=self.clock,
         )
 
+    def queue_admin(self, settings: Settings) -> QueueAdmin:
+        """Return an unopened administration of the queues.
+
+        Raises:
+            ConfigurationError: if the program brought a transport of its own.
+        """
+        from sqsjobs.transport.admin import QueueAdmin  # noqa: PLC0415 - for commands alone
+
+        if self.transport:
+            raise ConfigurationError("only queues at SQS can be administered, and this app has a transport of its own")
+        return QueueAdmin(**self._whereabouts(settings))
+
     def _store(self, settings: Settings) -> JobStore | None:
         store = settings.store if self.store is UNSET else self.store
         return open_store(store) if isinstance(store, str) else store
@@ -97,9 +120,11 @@ class Plan:
             return self.transport
         from sqsjobs.transport.sqs import SqsTransport  # noqa: PLC0415 - not every app talks to SQS itself
 
-        return SqsTransport(
-            region=self.region or settings.region,
-            endpoint_url=self.endpoint_url or settings.endpoint_url,
-            queue_prefix=settings.queue_prefix or "" if self.queue_prefix is None else self.queue_prefix,
-            observer=observer,
-        )
+        return SqsTransport(**self._whereabouts(settings), observer=observer)
+
+    def _whereabouts(self, settings: Settings) -> _Whereabouts:
+        return {
+            "region": self.region or settings.region,
+            "endpoint_url": self.endpoint_url or settings.endpoint_url,
+            "queue_prefix": settings.queue_prefix or "" if self.queue_prefix is None else self.queue_prefix,
+        }
