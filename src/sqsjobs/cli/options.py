@@ -13,7 +13,7 @@ from sqsjobs.observability.rendering import LogFormat, LogLevel
 if TYPE_CHECKING:
     from sqsjobs.app import App
 
-__all__ = ["AppPath", "Backends", "Logs", "app_path", "as_arguments", "open_later"]
+__all__ = ["DEFAULT_LOGS", "NO_BACKENDS", "AppPath", "Backends", "Logs", "app_path", "as_arguments", "open_later"]
 
 AppPath: TypeAlias = Annotated[str, Parameter(help="The app, as module:attribute.", show_default=False)]
 """The positional argument that names an app."""
@@ -37,6 +37,10 @@ class Backends:
     store: str | None = None
 
 
+NO_BACKENDS = Backends()
+"""Nothing is said on the command line."""
+
+
 @Parameter(name="*", group="Logs")
 @dataclass(frozen=True, kw_only=True)
 class Logs:
@@ -49,6 +53,10 @@ class Logs:
 
     log_format: LogFormat = "auto"
     log_level: LogLevel = "info"
+
+
+DEFAULT_LOGS = Logs()
+"""Nothing is said on the command line."""
 
 
 def app_path(given: str) -> str:

@@ -1,0 +1,162 @@
+"""``sqsjobs queues``: with the rights of an administrator, which producers and workers do not need."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from sqsjobs.app import App
+from sqsjobs.cli.console import note, show_json, show_table
+from sqsjobs.cli.options import NO_BACKENDS, AppPath, Backends, app_path, open_later
+from sqsjobs.transport.base import QueueDescription
+from sqsjobs.transport.provision import QueueSpec
+
+__all__ = ["apply_queues", "list_queues", "stats_queues", "wanted_queues"]
+
+_MORE_THAN_ATTEMPTS = 10
+"""Deliveries that a message may have beyond its attempts before SQS dead-letters it: releases, polls nobody saw."""
+
+Json = Annotated[bool, Parameter(help="Print JSON.")]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """How the queues are to be.
+
+    Attributes:
+        queue: Another queue than those of the app's tasks. May be repeated.
+        max_receive_count: Deliveries after which SQS itself dead-letters a message; the backstop behind the attempts.
+        retention: Seconds that messages are kept (60 to 1209600); by default as it is, or 4 days.
+    """
+
+    queue: Annotated[tuple[str, ...], Parameter(alias="-q")] = ()
+    max_receive_count: int = 100
+    retention: int | None = None
+
+
+def apply_queues(
+    app: AppPath = "",
+    /,
+    *,
+    dry_run: Annotated[bool, Parameter(alias="-n", help="Only say what would be done.")] = False,
+    wanted: Wanted = Wanted(),
+    backends: Backends = NO_BACKENDS,
+) -> None:
+    """Create the queues of an app's tasks, each with its dead-letter queue, or bring them to what is needed.
+
+    Sets the redrive policy, encryption by SQS, and a policy that refuses plain HTTP; what else a queue has is left alone.
+    Doing it again changes nothing.
+
+        sqsjobs queues apply shop.jobs:app --dry-run
+        sqsjobs queues apply shop.jobs:app --max-receive-count 50
+    """
+    loaded = open_later(app_path(app), backends)
+    asyncio.run(_apply(loaded, wanted_queues(loaded, wanted), dry_run=dry_run))
+
+
+def wanted_queues(app: App, wanted: Wanted | None = None) -> list[QueueSpec]:
+    """Return what the queues of an app have to be; those that are named by URL belong to somebody else."""
+    wanted = wanted or Wanted()
+    names = [name for name in (*app.registry.queues(), *wanted.queue) if "://" not in name]
+    most = {name: max((t.retry.max_attempts for t in app.registry if t.queue == name), default=0) for name in names}
+    return [
+        QueueSpec(
+            name,
+            max_receive_count=max(wanted.max_receive_count, most[name] + _MORE_THAN_ATTEMPTS),
+            retention=wanted.retention,
+        )
+        for name in most
+    ]
+
+
+async def _apply(app: App, specs: Sequence[QueueSpec], *, dry_run: bool) -> None:
+    async with app.queue_admin() as admin:
+        changes = await admin.plan(specs)
+        for change in changes:
+            note(f"{'would ' if dry_run else ''}{change}")
+        if not changes:
+            note(f"nothing to change: {len(specs)} queues are as they should be")
+        elif not dry_run:
+            await admin.apply(changes)
+            note(f"done: {len(changes)} changes", "green")
+
+
+def list_queues(
+    app: AppPath = "",
+    /,
+    *,
+    prefix: Annotated[str, Parameter(help="Only names that begin so.")] = "",
+    json: Json = False,
+    backends: Backends = NO_BACKENDS,
+) -> None:
+    """List the names of the queues there are, of an app or of the account and region.
+
+    sqsjobs queues list
+    sqsjobs queues list shop.jobs:app --prefix images
+    """
+    loaded = open_later(app, backends) if app else _any_app(backends)
+    names = asyncio.run(_list(loaded, prefix))
+    if json:
+        show_json(names)
+    else:
+        show_table(["QUEUE"], [[name] for name in names])
+
+
+def _any_app(backends: Backends) -> App:
+    """An app of which only the settings matter."""
+    return App(
+        "sqsjobs",
+        endpoint_url=backends.endpoint_url,
+        region=backends.region,
+        queue_prefix=backends.queue_prefix,
+    )
+
+
+async def _list(app: App, prefix: str) -> list[str]:
+    async with app.queue_admin() as admin:
+        return await admin.list_queues(prefix)
+
+
+def stats_queues(
+    app: AppPath = "",
+    /,
+    *,
+    queue: Annotated[tuple[str, ...], Parameter(alias="-q", help="Only this queue. May be repeated.")] = (),
+    json: Json = False,
+    backends: Backends = NO_BACKENDS,
+) -> None:
+    """Count the messages of an app's queues and their dead-letter queues; SQS's counts lag by up to a minute.
+
+    sqsjobs queues stats shop.jobs:app
+    sqsjobs queues stats shop.jobs:app --queue images --json
+    """
+    loaded = open_later(app_path(app), backends)
+    rows = asyncio.run(_stats(loaded, queue or loaded.registry.queues()))
+    if json:
+        show_json(rows)
+    else:
+        show_table([column.upper() for column in rows[0]] if rows else ["QUEUE"], [list(row.values()) for row in rows])
+
+
+async def _stats(app: App, queues: Sequence[str]) -> list[dict[str, Any]]:
+    async with app.queue_admin() as admin:
+        described = await admin.stats(queues)
+        urls = [it.dead_letter_queue for it in described if it.dead_letter_queue]
+        dead = {it.url: it.visible for it in await admin.stats(urls)}
+    return [_row(it, dead.get(it.dead_letter_queue or "")) for it in described]
+
+
+def _row(queue: QueueDescription, dead: int | None) -> dict[str, Any]:
+    return {
+        "queue": queue.name,
+        "waiting": queue.visible,
+        "in flight": queue.in_flight,
+        "delayed": queue.delayed,
+        "dead letters": dead,
+        "max receives": queue.max_receive_count,
+    }

@@ -1,0 +1,270 @@
+"""``sqsjobs worker``: one worker in this process, or a supervisor of several."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from sqsjobs.app import App
+from sqsjobs.cli.exits import FORCED, OK
+from sqsjobs.cli.options import DEFAULT_LOGS, NO_BACKENDS, AppPath, Backends, Logs, app_path, as_arguments, open_later
+from sqsjobs.cli.signals import on_stop_signals
+from sqsjobs.errors import ConfigurationError
+from sqsjobs.worker.health import Health
+from sqsjobs.worker.options import WatchedQueue, WorkerOptions
+
+__all__ = ["Platform", "Work", "watched_queue", "worker", "worker_command"]
+
+_DEFAULTS = WorkerOptions()
+_KILL_MARGIN = 10.0
+"""Seconds beyond its grace that a child may take to end: releases, the last deletes, threads."""
+
+
+@Parameter(name="*", group="Work")
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What a worker does, and how much of it.
+
+    Attributes:
+        queue: A queue to take jobs from, with its weight where it has one: images or images:3. May be repeated; by default
+            all queues that the app's tasks name.
+        concurrency: Jobs that run at once, in each process.
+        burst: End when the queues are empty.
+        grace: Seconds that running jobs get after a stop was asked for.
+        visibility: Seconds that a killed worker's jobs stay hidden; heartbeats prolong them while it lives.
+        wait: Seconds of a long poll.
+        threads: Plain functions that run at once; by default as many as the concurrency.
+        executor_processes: Functions with executor="process" that run at once; by default the number of processors.
+        allow_no_dlq: Take jobs from queues without a dead-letter queue; poison then stays in the queue.
+        create_queues: Create queues that are missing first, as `sqsjobs queues apply` does.
+    """
+
+    queue: Annotated[tuple[str, ...], Parameter(alias="-q")] = ()
+    concurrency: Annotated[int, Parameter(alias="-c")] = _DEFAULTS.concurrency
+    burst: bool = False
+    grace: float = _DEFAULTS.grace
+    visibility: float = _DEFAULTS.visibility
+    wait: float = _DEFAULTS.wait
+    threads: int | None = None
+    executor_processes: int | None = None
+    allow_no_dlq: bool = False
+    create_queues: bool = False
+
+
+@Parameter(name="*", group="Platform")
+@dataclass(frozen=True, kw_only=True)
+class Platform:
+    """How the process lives with what runs it.
+
+    Attributes:
+        metrics_port: Answer /livez, /readyz and /metrics on this port.
+        metrics_host: The address to answer on; all by default, since probes come from outside the container.
+        loop: The event loop; auto is uvloop where it is installed.
+    """
+
+    metrics_port: int | None = None
+    metrics_host: str = "0.0.0.0"  # noqa: S104 - see above
+    loop: Literal["auto", "asyncio", "uvloop"] = "auto"
+
+
+def worker(
+    app: AppPath = "",
+    /,
+    *,
+    processes: Annotated[
+        int, Parameter(alias="-p", group="Work", help="Worker processes; dead ones are replaced.")
+    ] = 1,
+    work: Work = Work(),
+    platform: Platform = Platform(),
+    backends: Backends = NO_BACKENDS,
+    logs: Logs = DEFAULT_LOGS,
+    supervised: Annotated[int | None, Parameter(show=False)] = None,
+) -> int:
+    """Run the jobs of an app until SIGTERM or Ctrl-C.
+
+    A first signal is a graceful stop: running jobs get the grace, what has not ended then is given back to its queue.
+    A second one stops at once. Whatever happens, no job is lost: the queue gives it to another worker.
+
+        sqsjobs worker shop.jobs:app
+        sqsjobs worker shop.jobs:app --queue images:3 --queue mails --concurrency 20
+        sqsjobs worker shop.jobs:app --processes 4 --metrics-port 9000
+        sqsjobs worker shop.jobs:app --burst                  (end when the queues are empty)
+
+    Ends with 0 after a clean stop, 2 if the app or its queues cannot work, 4 if work was left running.
+    """
+    from sqsjobs.observability.logs import configure_logging  # noqa: PLC0415 - help needs no logging
+
+    configure_logging(logs.log_format, logs.log_level)
+    path = app_path(app)
+    if processes < 1:
+        raise ConfigurationError(f"--processes is 1 or more, not {processes}")
+    if processes > 1:
+        return _supervise(worker_command(path, work, platform, backends, logs), processes, work, platform)
+    loaded = open_later(path, backends)
+    return _run(loaded, _Job(path, work, platform, logs, supervised))
+
+
+def worker_command(path: str, work: Work, platform: Platform, backends: Backends, logs: Logs) -> list[str]:
+    """Return the command line of a worker process with these options."""
+    options = [part for group in (work, platform, backends, logs) for part in as_arguments(group)]
+    return [sys.executable, "-m", "sqsjobs", "worker", path, *options]
+
+
+def watched_queue(text: str) -> WatchedQueue:
+    """Return the queue that ``name`` or ``name:weight`` asks for; a name may be a URL.
+
+    Raises:
+        ConfigurationError: if the weight is 0.
+    """
+    name, _, weight = text.rpartition(":")
+    return WatchedQueue(name, int(weight)) if name and weight.isascii() and weight.isdigit() else WatchedQueue(text)
+
+
+# Several processes ----------------------------------------------------------------------------------
+
+
+def _supervise(command: list[str], processes: int, work: Work, platform: Platform) -> int:
+    from sqsjobs.cli.supervisor import Supervisor  # noqa: PLC0415 - one process needs none
+
+    supervisor = Supervisor(
+        command,
+        processes,
+        burst=work.burst,
+        kill_after=work.grace + _KILL_MARGIN,
+        health=None if platform.metrics_port is None else (platform.metrics_port, platform.metrics_host),
+    )
+    return asyncio.run(supervisor.run())
+
+
+# One process ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What one process is to do."""
+
+    path: str
+    work: Work
+    platform: Platform
+    logs: Logs
+    supervised: int | None
+
+
+class WorkerProbe:
+    """Speaks for the worker of this process; asked by other threads."""
+
+    def __init__(self) -> None:
+        self.health: Health | None = None
+
+    def live(self) -> str:
+        return self.health.live() if self.health else ""
+
+    def ready(self) -> str:
+        return self.health.ready() if self.health else "starting"
+
+    def metrics(self) -> str:
+        from sqsjobs.observability.metrics import exposition  # noqa: PLC0415 - loaded only where it is asked for
+
+        return exposition()
+
+
+def _run(app: App, job: _Job) -> int:
+    app.configure(observers=_observers(app, job))
+    with asyncio.Runner(loop_factory=_loop_factory(job.platform.loop)) as runner:
+        if not runner.run(_work(app, job)):
+            _end_at_once()
+    return OK
+
+
+def _observers(app: App, job: _Job) -> list[Callable[..., None]]:
+    from sqsjobs.observability.logs import LogObserver  # noqa: PLC0415 - with structlog
+
+    observers: list[Callable[..., None]] = [LogObserver(job.logs.log_level)]
+    if job.platform.metrics_port is not None:
+        from sqsjobs.observability.metrics import MetricsObserver  # noqa: PLC0415 - with prometheus_client
+
+        queues = {*app.registry.queues(), *(watched_queue(text).name for text in job.work.queue)}
+        observers.append(MetricsObserver(frozenset(app.registry.names), queues))
+    return observers
+
+
+async def _work(app: App, job: _Job) -> bool:
+    """Open the app and run a worker in it; return whether nothing was left running."""
+    from sqsjobs.observability.health import HealthServer  # noqa: PLC0415 - not every worker is asked
+    from sqsjobs.observability.logs import job_log_context  # noqa: PLC0415 - with structlog
+
+    probe, platform, work = WorkerProbe(), job.platform, job.work
+    if work.create_queues:
+        await _create_queues(app)
+    with ExitStack() as around:
+        if platform.metrics_port is not None and job.supervised is None:
+            around.enter_context(HealthServer(probe, platform.metrics_port, platform.metrics_host))
+        async with app:
+            worker = app.worker(
+                [watched_queue(text) for text in work.queue],
+                app_path=job.path,
+                scope=job_log_context,
+                **_options(work),
+            )
+            probe.health = worker.health
+            around.enter_context(on_stop_signals(worker.stop))
+            if job.supervised is not None:
+                _answer(job.supervised, probe, worker.stop)
+            return await worker.run()
+
+
+def _answer(descriptor: int, probe: WorkerProbe, stop: Callable[[str], None]) -> None:
+    from sqsjobs.cli.link import answer_supervisor  # noqa: PLC0415 - where there is a supervisor
+
+    loop = asyncio.get_running_loop()
+
+    def orphaned() -> None:
+        loop.call_soon_threadsafe(stop, "the supervisor is gone")
+
+    answer_supervisor(descriptor, probe, orphaned)
+
+
+def _options(work: Work) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        "concurrency": work.concurrency,
+        "burst": work.burst,
+        "grace": work.grace,
+        "visibility": work.visibility,
+        "wait": work.wait,
+        "threads": work.threads,
+        "processes": work.executor_processes,
+    }
+    return options | {"allow_no_dlq": True} if work.allow_no_dlq else options
+
+
+async def _create_queues(app: App) -> None:
+    from sqsjobs.cli.queues import wanted_queues  # noqa: PLC0415 - with the administration of queues
+
+    async with app.queue_admin() as admin:
+        await admin.apply(await admin.plan(wanted_queues(app)))
+
+
+def _loop_factory(choice: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if choice == "asyncio":
+        return None
+    try:
+        import uvloop  # noqa: PLC0415 - it need not be installed
+    except ImportError:
+        if choice == "uvloop":
+            raise ConfigurationError("uvloop is not installed: pip install 'sqsjobs[uvloop]'") from None
+        return None
+    return uvloop.new_event_loop
+
+
+def _end_at_once() -> None:
+    """End the process without waiting for threads that nobody can stop: their messages are seen again soon."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(FORCED)
