@@ -297,6 +297,16 @@ async def test_a_snoozed_job_waits_without_losing_an_attempt(store):
     assert await store.claim(request(job, now=NOW + 600)) == Claimed(2, 1, 0)
 
 
+async def test_an_attempt_that_took_its_child_process_down_counts_as_a_crash_once(store):
+    """R10: the worker that saw the death says so, and saying it twice changes nothing more."""
+    job = job_id()
+    await store.claim(request(job))
+    for _ in range(2):
+        assert await store.change(job, 1, retry(delay=0.0, crashed=True))
+    record = await store.get(job)
+    assert (record.status, record.attempts, record.crashes) == (JobStatus.RETRYING, 1, 1)
+
+
 async def test_a_released_job_is_no_crash(store):
     job = job_id()
     await store.claim(request(job))

@@ -168,13 +168,14 @@ def _given_up(record: JobRecord, change: RecordChange) -> JobRecord:
 
 
 def _left(record: JobRecord, change: RecordChange) -> JobRecord:
-    # Only a running attempt can be given back: a change that is repeated finds none, and gives none back twice.
-    gives_back = change.attempt_back and record.status is JobStatus.RUNNING
+    # Only a running attempt can be given back, or crash: a change that is repeated finds none, and counts nothing twice.
+    running = record.status is JobStatus.RUNNING
     succeeded = change.status is JobStatus.SUCCEEDED
     return replace(
         record,
         status=change.status,
-        attempts=record.attempts - gives_back,
+        attempts=record.attempts - (running and change.attempt_back),
+        crashes=record.crashes + (running and change.crashed),
         lease_until=None,
         not_before=None,
         failure=change.failure if succeeded else change.failure or record.failure,

@@ -1,0 +1,27 @@
+"""Fixtures of the process tests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from sqsjobs import App
+from tests.process import jobs
+from tests.process.rig import Ground, ground
+
+
+@pytest.fixture
+async def field(tmp_path: Path) -> AsyncIterator[Ground]:
+    """A local server with all queues of the app."""
+    async with ground(tmp_path, "work", "ordered.fifo", "busy", "seldom") as made:
+        yield made
+
+
+@pytest.fixture
+async def app(field: Ground) -> AsyncIterator[App]:
+    """The app, open in the test as the producer."""
+    jobs.app.configure(endpoint_url=field.server.endpoint_url, store=field.store)
+    async with jobs.app:
+        yield jobs.app

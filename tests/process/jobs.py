@@ -1,0 +1,87 @@
+"""The app of the process tests. Its tasks report what they do, line by line, to the socket that the environment names."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import random
+import signal
+import socket
+import time
+
+from sqsjobs import App, Retry, constant, current_job
+
+app = App("process-tests")
+
+
+def report(what: str, *facts: object) -> None:
+    """Tell the test; a datagram that is sent outlives the process that sent it."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as to:
+        to.sendto(" ".join(map(str, (what, os.getpid(), time.time(), *facts))).encode(), os.environ["SQSJOBS_TEST_REPORTS"])
+
+
+@app.task(name="work", queue="work", retry=Retry(max_attempts=5, backoff=constant(0.2)))
+async def work(number: int, seconds: float = 0.0) -> int:
+    report("start", number)
+    await asyncio.sleep(seconds)
+    report("end", number)
+    return number
+
+
+@app.task(name="block_loop", queue="work")
+async def block_loop(number: int, seconds: float) -> int:
+    report("start", number)
+    time.sleep(seconds)  # what it is for
+    report("end", number)
+    return number
+
+
+@app.task(name="in_thread", queue="work")
+def in_thread(number: int, seconds: float) -> int:
+    report("start", number)
+    time.sleep(seconds)
+    report("end", number)
+    return number
+
+
+@app.task(name="in_process", queue="work", executor="process")
+def in_process(number: int, seconds: float) -> int:
+    report("start", number)
+    time.sleep(seconds)
+    report("end", number)
+    return os.getpid()
+
+
+@app.task(name="pill", queue="work", retry=Retry(max_attempts=10, backoff=constant(0.2)))
+async def pill(how: str) -> None:
+    report("start", how)
+    if how == "segfault":
+        ctypes.string_at(0)
+    if how == "exit":
+        os._exit(3)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@app.task(name="in_order", queue="ordered.fifo", retry=Retry(max_attempts=20, backoff=constant(0.1, jitter=0)))
+async def in_order(group: int, number: int) -> None:
+    report("start", group, number)
+    await asyncio.sleep(0.002)
+    if random.random() < 0.05:
+        raise RuntimeError("a random failure")
+    report("end", group, number)
+
+
+@app.task(name="busy", queue="busy")
+async def busy(number: int) -> None:
+    report("end", "busy", number, current_job().attempt)
+
+
+@app.task(name="seldom", queue="seldom")
+async def seldom(number: int) -> None:
+    report("end", "seldom", number)
+
+
+@app.task(name="no_op", queue="work")
+async def no_op(number: int) -> None:
+    del number
