@@ -1,5 +1,8 @@
 """The app: binding tasks, opening and closing, enqueueing on loops, threads and forks, records by id."""
 
+# mypy: disable-error-code="empty-body"
+# Tasks are only declared here.
+
 from __future__ import annotations
 
 import asyncio
@@ -11,10 +14,12 @@ import sys
 import threading
 import types
 from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from time import time
+from typing import Any
 
 import pytest
 from tests.api.scripted import ScriptedTransport, refuses
@@ -22,9 +27,11 @@ from tests.api.scripted import ScriptedTransport, refuses
 import sqsjobs
 from sqsjobs import (
     App,
+    Call,
     ConfigurationError,
     EnqueueManyError,
     InvalidArguments,
+    JobHandle,
     JobStatus,
     MemorySQS,
     MemoryStore,
@@ -65,7 +72,7 @@ def resize(app):
     return app.task(resize)
 
 
-def sent(sqs, queue="default"):
+def sent(sqs: MemorySQS, queue: str = "default") -> list[Any]:
     return [json.loads(message.body) for message in sqs.peek(queue)]
 
 
@@ -105,7 +112,7 @@ async def test_tasks_that_know_no_app_are_included_with_their_copies(app, sqs):
 
 
 async def test_a_module_is_included_with_all_its_tasks_but_those_of_other_apps(app):
-    module = types.ModuleType("shop.tasks")
+    module: Any = types.ModuleType("shop.tasks")
     other = App("other")
 
     @task
@@ -135,7 +142,7 @@ def test_a_task_belongs_to_one_app_and_a_name_to_one_task(app, resize):
 
 def test_include_reads_annotations_that_were_not_there_at_the_declaration(app):
     @task
-    def early(part: NeverDefined): ...  # noqa: F821
+    def early(part: NeverDefined): ...  # type: ignore[name-defined]  # noqa: F821
 
     with pytest.raises(ConfigurationError, match="'NeverDefined'"):
         app.include(early)
@@ -226,7 +233,7 @@ async def test_another_event_loop_is_told_so(app, resize):
 def test_an_app_whose_loop_has_ended_can_be_opened_on_another(app, resize):
     asyncio.run(app.__aenter__())
 
-    async def use():
+    async def use() -> None:
         async with app:
             await resize.enqueue(1)
 
@@ -236,7 +243,7 @@ def test_an_app_whose_loop_has_ended_can_be_opened_on_another(app, resize):
 FORKS = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 
 
-def in_fork(check):
+def in_fork(check: Callable[[], Any]) -> Any:
     """Run `check` in a forked child; return what it returns, as text."""
     ours, theirs = multiprocessing.Pipe()
     child = os.fork()
@@ -252,7 +259,7 @@ def in_fork(check):
     return ours.recv()
 
 
-def drive(coroutine):
+def drive(coroutine: Coroutine[Any, Any, Any]) -> Any:
     """Run a coroutine's first steps without a loop of its own: the fork has inherited a running one."""
     try:
         coroutine.send(None)
@@ -277,7 +284,7 @@ def test_enqueue_sync_needs_no_opening(app, sqs, resize):
     job = resize.enqueue_sync(200)
     assert sent(sqs)[0]["id"] == job.id
 
-    async def look():
+    async def look() -> Any:
         async with app:
             return await job.status()
 
@@ -316,7 +323,7 @@ def test_enqueue_sync_after_a_fork_has_a_thread_of_its_own(tmp_path):
     after = in_fork(lambda: resize.enqueue_sync(2).id)
     assert len(after) == len(before.id)
 
-    async def both():
+    async def both() -> list[JobStatus]:
         async with app:
             return [await app.job(job_id).status() for job_id in (before.id, after)]
 
@@ -405,7 +412,7 @@ async def test_enqueue_many_accounts_for_every_call():
 
 
 async def test_enqueue_many_stopped_by_its_source_says_what_was_sent(app, resize):
-    def calls():
+    def calls() -> Iterator[Call[int]]:
         for n in range(1200):
             yield resize.call(n)
         yield resize.call("wide")
@@ -425,7 +432,7 @@ async def test_enqueue_many_of_something_else_says_what_it_takes(app):
 # Records --------------------------------------------------------------------------------------------
 
 
-async def finish(app, job, result):
+async def finish(app: Any, job: JobHandle[Any], result: bytes) -> None:
     """Do to the record what a worker would."""
     record = await job.record()
     claim = await app.store.claim(
@@ -523,7 +530,7 @@ async def test_what_is_not_said_is_looked_up_in_the_settings(monkeypatch, tmp_pa
 
 
 async def test_configure_changes_what_the_app_was_made_with(app, resize):
-    heard = []
+    heard: list[Any] = []
     other = MemorySQS()
     app.configure(
         transport=MemoryTransport(other, create_missing=True), store=None, endpoint_url=None, observers=[heard.append]
@@ -565,7 +572,7 @@ async def test_the_worker_takes_the_queues_of_all_tasks_unless_told(app, resize)
 
 async def test_a_worker_does_not_start_with_annotations_that_are_never_defined(app):
     @app.task
-    def early(part: NeverDefined): ...  # noqa: F821
+    def early(part: NeverDefined): ...  # type: ignore[name-defined]  # noqa: F821
 
     async with app:
         with pytest.raises(ConfigurationError, match="'NeverDefined'"):

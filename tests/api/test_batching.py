@@ -14,15 +14,16 @@ from sqsjobs.batching import Batcher, first_batch
 class Flushes:
     """Records what is flushed; each flush waits for its gate, if there is one."""
 
-    def __init__(self, gated: bool = False):
-        self.batches = []
-        self.started = asyncio.Queue()
-        self.gates = asyncio.Semaphore(0) if gated else None
+    def __init__(self, gated: bool = False) -> None:
+        self.batches: list[list[int]] = []
+        self.started: asyncio.Queue[list[int]] = asyncio.Queue()
+        self.gates = asyncio.Semaphore(0)
+        self.gated = gated
 
-    async def __call__(self, items):
+    async def __call__(self, items: list[int]) -> list[int]:
         self.batches.append(items)
         self.started.put_nowait(items)
-        if self.gates:
+        if self.gated:
             await self.gates.acquire()
         return [item * 10 for item in items]
 
@@ -59,7 +60,7 @@ async def test_what_comes_while_all_flushes_are_busy_gathers_until_one_ends():
             await asyncio.sleep(0)
         assert flushes.batches == [[1]]
         flushes.gates.release()
-        assert await first == 10
+        assert (await first) == 10
         assert await flushes.started.get() == [2, 3, 4]
         flushes.gates.release()
         assert await asyncio.gather(*others) == [20, 30, 40]
@@ -85,7 +86,7 @@ async def test_a_lingering_batch_waits_for_company():
         await asyncio.sleep(0.005)
         second = batcher.submit_nowait(2)
         assert flushes.batches == []
-        assert await asyncio.gather(first, second) == [10, 20]
+        assert [await first, await second] == [10, 20]
     assert flushes.batches == [[1, 2]]
 
 
@@ -111,11 +112,12 @@ async def test_an_urgent_item_takes_what_waits_along_at_once():
 async def test_a_byte_full_batch_does_not_linger():
     flushes = Flushes()
     async with Batcher(flushes, linger=60, max_bytes=10, size=lambda n: n) as batcher:
-        assert await asyncio.gather(batcher.submit(4), batcher.submit(6)) == [40, 60]
+        futures = [batcher.submit_nowait(4), batcher.submit_nowait(6)]
+        assert await asyncio.gather(*futures) == [40, 60]
 
 
 async def test_a_flush_that_raises_fails_its_own_batch_alone():
-    async def flush(items):
+    async def flush(items: list[int]) -> list[int]:
         if 1 in items:
             raise OSError("gone")
         return items
@@ -196,7 +198,7 @@ def test_the_first_batch_is_the_longest_that_fits(sizes, max_items, max_bytes):
     """R30: at least one, never more than fits, never fewer."""
     count = first_batch(sizes, max_items, max_bytes)
 
-    def fits(n):
+    def fits(n: int) -> bool:
         return n <= max_items and (max_bytes is None or sum(sizes[:n]) <= max_bytes)
 
     assert 1 <= count <= len(sizes)

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 from itertools import islice, pairwise
 from random import Random
+from typing import Any
 
 import msgspec
 import pytest
@@ -19,7 +20,7 @@ from sqsjobs.errors import (
     UnknownJob,
 )
 from sqsjobs.handle import JobHandle, _pauses
-from sqsjobs.job import JobStatus, new_job_id
+from sqsjobs.job import JobId, JobStatus, new_job_id
 from sqsjobs.outcome import Failure
 from sqsjobs.store.base import JobRecord
 
@@ -30,34 +31,35 @@ QUEUED = JobRecord(id=JOB, task="t", queue="q", status=JobStatus.QUEUED)
 class Script:
     """Gives out records one after the other, the last one for ever."""
 
-    def __init__(self, *records, begin_at_enqueue=True):
+    def __init__(self, *records: JobRecord | None, begin_at_enqueue: bool = True) -> None:
         self.records = list(records)
         self.begin_at_enqueue = begin_at_enqueue
         self.reads = 0
 
-    async def read_record(self, job_id, wanted):
+    async def read_record(self, job_id: JobId, wanted: str) -> JobRecord | None:
         assert job_id == JOB
         assert wanted.endswith("()")
         self.reads += 1
         return self.records.pop(0) if len(self.records) > 1 else self.records[0]
 
-    def decode_result(self, record):
+    def decode_result(self, record: JobRecord) -> Any:
+        assert record.result is not None
         return msgspec.json.decode(record.result)
 
 
-def ended(status, **changes):
+def ended(status: JobStatus, **changes: Any) -> JobRecord:
     return replace(QUEUED, status=status, **changes)
 
 
 async def test_record_and_status_are_what_the_store_has():
-    handle = JobHandle(JOB, Script(QUEUED))
+    handle: JobHandle[Any] = JobHandle(JOB, Script(QUEUED))
     assert await handle.record() is QUEUED
     assert await handle.status() is JobStatus.QUEUED
     assert repr(handle) == f"<JobHandle {JOB}>"
 
 
 async def test_no_record_is_an_unknown_job():
-    handle = JobHandle(JOB, Script(None))
+    handle: JobHandle[Any] = JobHandle(JOB, Script(None))
     for ask in (handle.record, handle.status, handle.result):
         with pytest.raises(UnknownJob, match=JOB):
             await ask()
@@ -118,7 +120,8 @@ async def test_a_cancelled_job_and_an_expired_result_have_their_own_errors():
 
 
 async def test_waiting_can_be_cancelled():
-    waiting = asyncio.create_task(JobHandle(JOB, Script(QUEUED)).result())
+    handle: JobHandle[Any] = JobHandle(JOB, Script(QUEUED))
+    waiting = asyncio.create_task(handle.result())
     await asyncio.sleep(0)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):

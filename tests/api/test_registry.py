@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from sqsjobs import ConfigurationError, task
@@ -21,10 +23,10 @@ def another_one(): ...
 
 
 @task
-def unresolved(part: Nowhere): ...  # noqa: F821
+def unresolved(part: Nowhere): ...  # type: ignore[name-defined]  # noqa: F821
 
 
-def registry_of(*tasks):
+def registry_of(*tasks: Any) -> Registry:
     registry = Registry()
     for each in tasks:
         registry.add(each)

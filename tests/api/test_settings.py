@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from sqsjobs import ConfigurationError
 from sqsjobs.settings import Settings
 
 
-def load(folder, table="", **environ):
+def load(folder: Path, table: str = "", **environ: str) -> Settings:
     (folder / "pyproject.toml").write_text(table)
     return Settings.load(environ, folder)
 

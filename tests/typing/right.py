@@ -1,0 +1,143 @@
+"""User code that the type checkers accept, with the types they see."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, AsyncIterator, assert_type  # noqa: UP035 - users write both
+
+from sqsjobs import (
+    App,
+    AsyncTask,
+    Call,
+    EnqueueManyError,
+    Event,
+    JobContext,
+    JobHandle,
+    JobRecord,
+    JobStatus,
+    MemoryTransport,
+    Retry,
+    Snooze,
+    SyncTask,
+    Worker,
+    current_job,
+    exponential,
+    task,
+)
+
+
+@dataclass
+class Thumb:
+    width: int
+
+
+@asynccontextmanager
+async def lifespan() -> AsyncIterator[None]:
+    yield
+
+
+async def timed(job: JobContext, call_next: Callable[[], Awaitable[object]]) -> object:
+    assert_type(job.attempt, int)
+    return await call_next()
+
+
+def log(event: Event) -> None:
+    print(event)
+
+
+app = App(
+    "thumbs",
+    store="sqlite:///jobs.db",
+    transport=MemoryTransport(),
+    lifespan=lifespan,
+    middleware=[timed],
+    observers=[log],
+)
+
+
+@app.task
+async def bare(key: str) -> Thumb:
+    if current_job().attempt > 1:
+        raise Snooze(timedelta(minutes=1))
+    return Thumb(len(key))
+
+
+@app.task(
+    "resize", queue="images", retry=Retry(max_attempts=3, backoff=exponential(1, 60), retry_on=(OSError,)), timeout=60
+)
+async def resize(bucket: str, key: str = "a", *, width: int) -> Thumb:
+    return Thumb(width)
+
+
+@app.task(executor="process", timeout=timedelta(minutes=5), on_exhausted="discard")
+def count(words: list[str]) -> int:
+    return len(words)
+
+
+@task
+def loose(n: int) -> None: ...
+
+
+app.include(loose)
+
+
+async def direct() -> None:
+    assert_type(await bare("a"), Thumb)
+    assert_type(count(["a"]), int)
+    assert_type(loose(1), None)
+
+
+async def enqueue() -> None:
+    job = await resize.enqueue("in", "a.png", width=200)
+    assert_type(job, JobHandle[Thumb])
+    assert_type(await job.result(timeout=30), Thumb)
+    assert_type(await job.result(timedelta(seconds=3)), Thumb)
+    assert_type(await job.record(), JobRecord)
+    assert_type(await job.status(), JobStatus)
+    assert_type(job.deduplicated, bool)
+    assert_type(await count.enqueue(words=["a"]), JobHandle[int])
+    later = resize.using(delay=timedelta(minutes=5), group="tenant-7", headers={"a": "b"}).using(unique="u", queue="q")
+    assert_type(await later.enqueue("in", width=90), JobHandle[Thumb])
+
+
+def enqueue_sync() -> None:
+    assert_type(count.enqueue_sync(["a"]), JobHandle[int])
+    assert_type(bare.enqueue_sync("a"), JobHandle[Thumb])
+
+
+async def many() -> None:
+    async with app:
+        assert_type(resize.call("in", width=1), Call[Thumb])
+        jobs = await app.enqueue_many(resize.call("in", str(n), width=200) for n in range(3))
+        assert_type(jobs, list[JobHandle[Thumb]])
+        mixed: list[Call[Thumb | int]] = [resize.call("in", width=1), count.call([])]
+        assert_type(await app.enqueue_many(mixed), list[JobHandle[Thumb | int]])
+        try:
+            await app.enqueue_many([])
+        except EnqueueManyError as error:
+            assert_type(error.rejected[0].index, int)
+
+
+async def elsewhere() -> None:
+    remote = app.remote("elsewhere", queue="far")
+    handle = await remote.enqueue(n=1)
+    assert_type(handle, JobHandle[Any])
+    assert_type(app.job(handle.id), JobHandle[Any])
+
+
+async def work() -> None:
+    async with app:
+        worker = app.worker(["images"], concurrency=10, burst=True)
+        assert_type(worker, Worker)
+        await worker.run()
+
+
+def takes_tasks(one: AsyncTask[[str], Thumb], two: SyncTask[[list[str]], int]) -> None:
+    one.enqueue_sync("a")
+    two.enqueue_sync([])
+
+
+takes_tasks(bare, count)
