@@ -1,0 +1,403 @@
+"""What becomes of every way in which a call to SQS can fail, and that nothing is tried twice on the wire."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+from botocore.exceptions import BotoCoreError, ClientError
+from tests.transport.wire_server import (
+    Reaction,
+    WireServer,
+    drips,
+    fails,
+    is_no_http,
+    keeps_silent,
+    resets,
+    says,
+    stops_in_the_middle,
+)
+
+from sqsjobs.errors import (
+    AccessDenied,
+    QueueNotFound,
+    RequestRejected,
+    Throttled,
+    TransportError,
+    TransportUnavailable,
+)
+from sqsjobs.transport.base import Done, EntryFailed, NotSent, OutgoingMessage, SqsCalled
+from sqsjobs.transport.sqs import SqsTransport, Timeouts
+
+QUICK = Timeouts(connect=0.3, read=0.3)
+
+Call = Callable[[SqsTransport], Awaitable[object]]
+CALLS: dict[str, Call] = {
+    "SendMessageBatch": lambda transport: transport.send("jobs", [OutgoingMessage("x")]),
+    "ReceiveMessage": lambda transport: transport.receive("jobs", limit=10, wait=0, visibility=30),
+    "DeleteMessageBatch": lambda transport: transport.delete("jobs", ["handle"]),
+    "ChangeMessageVisibilityBatch": lambda transport: transport.change_visibility("jobs", [("handle", 30)]),
+    "GetQueueAttributes": lambda transport: transport.describe("jobs"),
+}
+
+
+EXPIRED = "Value h for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired."
+NOT_AVAILABLE = (
+    "Value h for parameter ReceiptHandle is invalid. "
+    "Reason: Message does not exist or is not available for visibility timeout change."
+)
+BEYOND_TWELVE_HOURS = (
+    "Value 43300 for parameter VisibilityTimeout is invalid. "
+    "Reason: Total VisibilityTimeout for the message is beyond the limit [43200 seconds]"
+)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[WireServer]:
+    async with WireServer() as server:
+        yield server
+
+
+@pytest.fixture
+def told() -> list[SqsCalled]:
+    return []
+
+
+@pytest.fixture
+async def transport(server: WireServer, told: list[SqsCalled]) -> AsyncIterator[SqsTransport]:
+    async with SqsTransport(endpoint_url=server.endpoint_url, timeouts=QUICK, observer=told.append) as transport:
+        yield transport
+
+
+async def failure_of(call: Awaitable[object]) -> TransportError:
+    """Return the error of a call that fails; it is one of ours and has its cause."""
+    with pytest.raises(TransportError) as caught:
+        await call
+    assert not isinstance(caught.value, (BotoCoreError, ClientError))
+    assert caught.value.__cause__ is not None or "is the endpoint an SQS endpoint?" in str(caught.value)
+    return caught.value
+
+
+@pytest.mark.parametrize("operation", CALLS)
+@pytest.mark.parametrize(
+    ("reaction", "kind"),
+    [
+        (fails("RequestThrottled"), Throttled),
+        (says("<html>busy</html>", status=503, content_type="text/html"), TransportUnavailable),
+        (fails("InternalFailure", status=500), TransportUnavailable),
+        (fails("ExpiredTokenException", status=403), AccessDenied),
+        (resets, TransportUnavailable),
+        (keeps_silent, TransportUnavailable),
+        (drips, TransportUnavailable),
+        (stops_in_the_middle, TransportUnavailable),
+        (is_no_http, TransportUnavailable),
+        (says("<html>log in</html>", content_type="text/html"), TransportUnavailable),
+        (says("no JSON", status=400), TransportUnavailable),
+    ],
+    ids=[
+        "throttled", "503", "500", "expired token", "reset", "half-open", "slow bytes", "cut off", "no HTTP",
+        "login page", "rubbish",
+    ],
+)  # fmt: skip
+async def test_every_failure_of_every_call_is_mapped_and_made_once(
+    server: WireServer,
+    transport: SqsTransport,
+    told: list[SqsCalled],
+    operation: str,
+    reaction: Reaction,
+    kind: type[TransportError],
+) -> None:
+    """R27, R59: one request on the wire for one call, an error of ours in bounded time, and one event."""
+    server.reactions[operation] = reaction
+    started_at = asyncio.get_running_loop().time()
+
+    error = await failure_of(CALLS[operation](transport))
+
+    assert type(error) is kind
+    assert (error.operation, error.queue, error.sent) == (operation, "jobs", True)
+    assert server.count(operation) == 1
+    assert asyncio.get_running_loop().time() - started_at < 3
+    [event] = [event for event in told if event.operation == operation]
+    assert event.error == (error.code or kind.__name__)
+
+
+@pytest.mark.parametrize(
+    ("shape", "code", "status", "kind", "advice"),
+    [
+        ("QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue", 400, QueueNotFound, "sqsjobs queues apply"),
+        ("QueueDoesNotExist", None, 400, QueueNotFound, "sqsjobs queues apply"),
+        ("ThrottlingException", None, 400, Throttled, ""),
+        ("OverLimit", "OverLimit", 403, Throttled, ""),
+        ("KmsThrottled", "KMS.ThrottlingException", 400, Throttled, ""),
+        ("KmsAccessDenied", "KMS.AccessDeniedException", 400, AccessDenied, "kms:Decrypt"),
+        ("KmsDisabled", "KMS.DisabledException", 400, AccessDenied, "the key is enabled"),
+        ("AccessDeniedException", None, 400, AccessDenied, "allow sqs:SendMessage on the queue"),
+        ("ExpiredToken", None, 403, AccessDenied, "renew the credentials"),
+        ("InvalidClientTokenId", None, 403, AccessDenied, "check the access key"),
+        ("UnrecognizedClientException", None, 400, AccessDenied, "check the access key"),
+        ("SignatureDoesNotMatch", None, 403, AccessDenied, "machine's clock"),
+        ("InvalidMessageContents", None, 400, RequestRejected, ""),
+        ("BatchRequestTooLong", "AWS.SimpleQueueService.BatchRequestTooLong", 400, RequestRejected, ""),
+        ("SomethingNew", None, 400, RequestRejected, ""),
+        ("ServiceUnavailable", None, 503, TransportUnavailable, ""),
+    ],
+)
+async def test_error_codes_become_errors_that_say_what_to_do(
+    server: WireServer,
+    transport: SqsTransport,
+    shape: str,
+    code: str | None,
+    status: int,
+    kind: type[TransportError],
+    advice: str,
+) -> None:
+    """R58, R61, R62, R67."""
+    server.reactions["SendMessageBatch"] = fails(shape, status=status, code=code)
+
+    error = await failure_of(transport.send("jobs", [OutgoingMessage("x")]))
+
+    assert type(error) is kind
+    assert error.code == (code or shape)
+    assert advice in str(error)
+
+
+async def test_an_endpoint_where_nobody_listens_was_not_sent_to() -> None:
+    """A send that never left is not uncertain."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        async with SqsTransport(endpoint_url=url, timeouts=QUICK) as transport:
+            error = await failure_of(
+                transport.send("https://sqs.us-east-1.amazonaws.com/1/jobs", [OutgoingMessage("x")])
+            )
+
+    assert type(error) is TransportUnavailable
+    assert not error.sent
+
+
+async def test_an_endpoint_whose_name_leads_nowhere_was_not_sent_to() -> None:
+    async with SqsTransport(endpoint_url="http://nowhere.localhost:1", timeouts=QUICK) as transport:
+        error = await failure_of(transport.send("https://sqs.us-east-1.amazonaws.com/1/jobs", [OutgoingMessage("x")]))
+
+    assert type(error) is TransportUnavailable
+    assert not error.sent
+
+
+async def test_a_server_that_accepts_no_connections_was_not_sent_to() -> None:
+    """R59: packets that nobody answers, as behind a firewall; a full backlog stands for it."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        address = listening.getsockname()
+        fillers = [_connect(address) for _ in range(3)]
+        async with SqsTransport(endpoint_url=f"http://127.0.0.1:{address[1]}", timeouts=QUICK) as transport:
+            call = transport.send("https://sqs.us-east-1.amazonaws.com/1/jobs", [OutgoingMessage("x")])
+            error = await failure_of(call)
+        for filler in fillers:
+            filler.close()
+
+    assert type(error) is TransportUnavailable
+    assert not error.sent
+
+
+def _connect(address: tuple[str, int]) -> socket.socket:
+    filler = socket.socket()
+    filler.setblocking(False)
+    assert filler.connect_ex(address) in (0, errno.EINPROGRESS)
+    return filler
+
+
+async def test_a_queue_whose_url_cannot_be_found_was_not_sent_to(server: WireServer, transport: SqsTransport) -> None:
+    server.reactions["GetQueueUrl"] = fails("InternalFailure", status=500)
+
+    error = await failure_of(transport.send("jobs", [OutgoingMessage("x")]))
+
+    assert (type(error), error.operation, error.sent) == (TransportUnavailable, "GetQueueUrl", False)
+    assert server.count("SendMessageBatch") == 0
+
+
+async def test_a_name_is_resolved_once_even_by_many_calls_at_once(server: WireServer, transport: SqsTransport) -> None:
+    server.reactions["ReceiveMessage"] = says({"Messages": []})
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(5):
+            group.create_task(transport.receive("jobs", limit=1, wait=0, visibility=30))
+
+    assert server.count("GetQueueUrl") == 1
+    await transport.clone().__aenter__()
+
+
+async def test_a_queue_that_was_not_found_is_looked_for_again(server: WireServer, transport: SqsTransport) -> None:
+    """R61: it may have been created meanwhile."""
+    found = server.reactions["GetQueueUrl"]
+    server.reactions["GetQueueUrl"] = fails("QueueDoesNotExist")
+    assert type(await failure_of(transport.delete("jobs", ["handle"]))) is QueueNotFound
+    server.reactions["GetQueueUrl"] = found
+    server.reactions["DeleteMessageBatch"] = says({"Successful": [{"Id": "0"}]})
+
+    assert await transport.delete("jobs", ["handle"]) == [Done()]
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "lease_over", "retryable"),
+    [
+        ("ReceiptHandleIsInvalid", "The input receipt handle is invalid.", True, False),
+        ("AWS.SimpleQueueService.MessageNotInflight", "", True, False),
+        ("InvalidParameterValue", EXPIRED, True, False),
+        ("InvalidParameterValue", NOT_AVAILABLE, True, False),
+        ("InvalidParameterValue", "something nobody knows", True, False),
+        ("InvalidParameterValue", BEYOND_TWELVE_HOURS, False, False),
+        ("InternalError", "", False, True),
+        ("RequestThrottled", "", False, True),
+    ],
+)
+async def test_what_an_entry_s_code_says_of_its_lease(
+    server: WireServer, transport: SqsTransport, code: str, text: str, lease_over: bool, retryable: bool
+) -> None:
+    """R16: a lease is over, or it is not and another try may help, or it does not."""
+    failed = {"Id": "1", "Code": code, "Message": text, "SenderFault": code != "InternalError"}
+    server.reactions["ChangeMessageVisibilityBatch"] = says({"Successful": [{"Id": "0"}], "Failed": [failed]})
+
+    results = await transport.change_visibility("jobs", [("a", 30), ("b", 30)])
+
+    assert results == [Done(), EntryFailed(code, text, retryable=retryable, lease_over=lease_over)]
+
+
+async def test_a_send_that_sqs_failed_to_take_can_be_tried_again(server: WireServer, transport: SqsTransport) -> None:
+    """R29."""
+    failed = [
+        {"Id": "0", "Code": "InternalError", "Message": "oops", "SenderFault": False},
+        {"Id": "1", "Code": "InvalidMessageContents", "Message": "", "SenderFault": True},
+    ]
+    server.reactions["SendMessageBatch"] = says({"Successful": [], "Failed": failed})
+
+    results = await transport.send("jobs", [OutgoingMessage("a"), OutgoingMessage("b")])
+
+    assert results == [
+        NotSent("InternalError", "oops", retryable=True),
+        NotSent("InvalidMessageContents", "", retryable=False),
+    ]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [{}, {"Successful": []}, {"Successful": [{"Id": "7", "MessageId": "m"}]}, {"Successful": [{"Id": "0"}]}],
+    ids=["empty", "names nobody", "names another", "has no id"],
+)
+async def test_an_answer_that_does_not_account_for_every_entry_is_none(
+    server: WireServer, transport: SqsTransport, answer: dict[str, object]
+) -> None:
+    """A send is accepted, refused or uncertain; it is never silently taken for accepted."""
+    server.reactions["SendMessageBatch"] = says(answer)
+
+    error = await failure_of(transport.send("jobs", [OutgoingMessage("x")]))
+
+    assert type(error) is TransportUnavailable
+    assert error.sent
+
+
+async def test_receipt_handles_stay_out_of_messages(server: WireServer, transport: SqsTransport) -> None:
+    handle = "AQEB" + "h" * 300
+    text = f"Value {handle} for parameter ReceiptHandle is invalid."
+    failed = {"Id": "0", "Code": "InvalidParameterValue", "Message": text, "SenderFault": True}
+    server.reactions["DeleteMessageBatch"] = says({"Failed": [failed]})
+
+    [result] = await transport.delete("jobs", [handle])
+
+    assert isinstance(result, EntryFailed)
+    assert result.problem == "Value AQEBhhhhhhhh… for parameter ReceiptHandle is invalid."
+
+
+async def test_attributes_are_read_as_text(server: WireServer, transport: SqsTransport) -> None:
+    """Also those of other senders: Number as its text, String with a custom suffix; bytes are left out."""
+    attributes = {
+        "reason": {"DataType": "String", "StringValue": "x"},
+        "count": {"DataType": "Number", "StringValue": "7"},
+        "kind": {"DataType": "String.custom", "StringValue": "y"},
+        "raw": {"DataType": "Binary", "BinaryValue": "AA=="},
+    }
+    message = {"MessageId": "m", "ReceiptHandle": "h", "Body": "b", "MessageAttributes": attributes}
+    server.reactions["ReceiveMessage"] = says({"Messages": [message]})
+
+    [delivery] = await transport.receive("jobs", limit=1, wait=0, visibility=30)
+
+    assert delivery.attributes == {"reason": "x", "count": "7", "kind": "y"}
+
+
+async def test_a_receive_asks_in_whole_seconds_and_for_all_attributes(
+    server: WireServer, transport: SqsTransport
+) -> None:
+    await transport.receive("jobs", limit=3, wait=0.2, visibility=29.1, attempt_id="ignored on a standard queue")
+    await transport.receive("jobs.fifo", limit=3, wait=0, visibility=30, attempt_id="attempt")
+
+    first, second = [request.body for request in server.requests if request.operation == "ReceiveMessage"]
+    assert first == {
+        "QueueUrl": "https://sqs.us-east-1.amazonaws.com/123456789012/jobs",
+        "MaxNumberOfMessages": 3,
+        "WaitTimeSeconds": 1,
+        "VisibilityTimeout": 30,
+        "MessageSystemAttributeNames": ["All"],
+        "MessageAttributeNames": ["All"],
+    }
+    assert second["ReceiveRequestAttemptId"] == "attempt"
+
+
+async def test_the_observer_is_told_what_each_request_carried(
+    server: WireServer, transport: SqsTransport, told: list[SqsCalled]
+) -> None:
+    message = {"MessageId": "m", "ReceiptHandle": "h", "Body": "b"}
+    server.reactions["ReceiveMessage"] = says({"Messages": [message, message]})
+    server.reactions["DeleteMessageBatch"] = says({"Successful": [{"Id": str(number)} for number in range(3)]})
+
+    await transport.receive("jobs", limit=10, wait=0, visibility=30)
+    await transport.delete("jobs", ["a", "b", "c"])
+
+    assert [(event.operation, event.queue, event.entries, event.error) for event in told] == [
+        ("GetQueueUrl", "jobs", 0, None),
+        ("ReceiveMessage", "jobs", 2, None),
+        ("DeleteMessageBatch", "jobs", 3, None),
+    ]
+    assert all(0 <= event.seconds < 5 for event in told)
+
+
+async def test_a_cancelled_receive_leaves_no_connection_behind(
+    server: WireServer, transport: SqsTransport, told: list[SqsCalled]
+) -> None:
+    """Nobody should cancel one; where it happens all the same, the connection is closed and the event told."""
+    server.reactions["ReceiveMessage"] = keeps_silent
+    poll = asyncio.create_task(transport.receive("jobs", limit=1, wait=20, visibility=30))
+    await server.until(lambda it: it.count("ReceiveMessage") == 1)
+    assert len(server.connections) == 2
+
+    poll.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await poll
+
+    await server.until(lambda it: len(it.connections) == 1)
+    assert told[-1].error == "Cancelled"
+
+
+async def test_open_polls_use_connections_of_their_own(server: WireServer, transport: SqsTransport) -> None:
+    """R60: with more polls than a pool of botocore's default size has connections."""
+    server.reactions["ReceiveMessage"] = keeps_silent
+    server.reactions["DeleteMessageBatch"] = says({"Successful": [{"Id": "0"}]})
+    polls = [asyncio.create_task(transport.receive("jobs", limit=1, wait=20, visibility=30)) for _ in range(20)]
+    await server.until(lambda it: it.count("ReceiveMessage") == 20)
+
+    assert await transport.delete("jobs", ["handle"]) == [Done()]
+
+    for poll in polls:
+        poll.cancel()
+    await asyncio.gather(*polls, return_exceptions=True)
+
+
+async def test_connections_are_used_again(server: WireServer, transport: SqsTransport) -> None:
+    server.reactions["DeleteMessageBatch"] = says({"Successful": [{"Id": "0"}]})
+
+    for _ in range(5):
+        await transport.delete("jobs", ["handle"])
+
+    assert len(server.connections) == 1
