@@ -9,7 +9,8 @@ import logging
 import pytest
 import structlog
 
-from sqsjobs.observability.rendering import configure_logging, printable
+from sqsjobs.observability.escaping import printable
+from sqsjobs.observability.rendering import configure_logging
 
 HOSTILE = "ok\r\n2026-01-01 [error] forged\x1b[2J\x9b31m\u202e\ud800\x00"
 

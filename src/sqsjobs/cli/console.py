@@ -14,9 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from sqsjobs.errors import SqsJobsError
-from sqsjobs.observability.rendering import printable
+from sqsjobs.observability.escaping import printable
 
-__all__ = ["complain", "note", "show_facts", "show_json", "show_table"]
+__all__ = ["complain", "counted", "note", "show_facts", "show_json", "show_table"]
 
 
 def complain(error: SqsJobsError) -> None:
@@ -30,29 +30,38 @@ def note(text: str, style: str = "") -> None:
     Console(stderr=True, soft_wrap=True).print(Text(printable(text), style))
 
 
+def counted(number: int, thing: str) -> str:
+    """Return how many there are, such as ``1 queue`` or ``2 queues``."""
+    return f"{number:,} {thing}{'s' if number != 1 else ''}"
+
+
 def show_json(value: object) -> None:
     """Print a value as JSON: indented on a terminal, one line elsewhere."""
     text = msgspec.json.encode(value, enc_hook=str)
-    sys.stdout.write(msgspec.json.format(text, indent=2 if sys.stdout.isatty() else 0).decode() + "\n")
+    sys.stdout.write((msgspec.json.format(text, indent=2) if sys.stdout.isatty() else text).decode() + "\n")
 
 
 def show_facts(facts: Mapping[str, object]) -> None:
     """Print names and values, one a line; what is None or empty is left out."""
-    grid = Table.grid(padding=(0, 2))
-    for name, fact in facts.items():
-        if fact not in (None, ""):
-            grid.add_row(Text(name, "bold"), Text("\n".join(map(printable, str(fact).splitlines()))))
-    Console(soft_wrap=True).print(grid)
+    shown = {name: str(fact) for name, fact in facts.items() if fact not in (None, "")}
+    width = max(map(len, shown), default=0)
+    console = Console(soft_wrap=True)
+    for name, fact in shown.items():
+        lines = f"\n{' ' * width}  ".join(map(printable, fact.splitlines()))
+        console.print(Text.assemble((f"{name:{width}}  ", "bold"), lines))
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows under column heads; numbers stand to the right. Nothing is cut off where the output is no terminal."""
-    listed = [list(row) for row in rows]
+    """Print rows under column heads: aligned on a terminal, with tabs between the cells elsewhere."""
+    cells = [[printable("" if cell is None else str(cell)) for cell in row] for row in rows]
+    console = Console()
+    if not console.is_terminal:
+        sys.stdout.writelines("\t".join(row) + "\n" for row in [columns, *cells])
+        return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for place, column in enumerate(columns):
-        numeric = all(isinstance(row[place], int | float) for row in listed)
-        table.add_column(column, justify="right" if numeric and listed else "left", overflow="fold")
-    for row in listed:
-        table.add_row(*(Text(printable("" if cell is None else str(cell))) for cell in row))
-    console = Console()
-    console.print(table, width=None if console.is_terminal else 400)
+        numeric = all(row[place].isdigit() for row in cells)
+        table.add_column(column, justify="right" if numeric and cells else "left", overflow="fold")
+    for row in cells:
+        table.add_row(*map(Text, row))
+    console.print(table)

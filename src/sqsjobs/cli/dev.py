@@ -41,9 +41,10 @@ def dev(
     concurrency: Annotated[int, Parameter(alias="-c", help="Jobs that run at once.")] = 20,
     logs: Logs = DEFAULT_LOGS,
 ) -> int:
-    """Run an app on this machine: a queue server, a job store and a worker that is started anew on every change.
+    """Run an app on this machine, starting it anew on every change.
 
-    No account, no network, no other program. The queues of the app's tasks are made when they are missing.
+    A queue server, a job store and a worker: no account, no network, no other
+    program. Queues of the app's tasks are made when they are missing.
 
         sqsjobs dev shop.jobs:app
         sqsjobs dev shop.jobs:app --port 0 --store sqlite:///jobs.db

@@ -15,15 +15,17 @@ import msgspec
 from cyclopts import Parameter
 
 from sqsjobs.app import App
-from sqsjobs.cli.console import note, show_facts, show_json, show_table
+from sqsjobs.cli.console import counted, note, show_facts, show_json, show_table
 from sqsjobs.cli.dead_letters import Choice, DeadLetters, Fate, Letter, Redrive
 from sqsjobs.cli.exits import FAILED, NOT_YET, OK
 from sqsjobs.cli.hints import did_you_mean
 from sqsjobs.cli.job import date
-from sqsjobs.cli.options import NO_BACKENDS, AppPath, Backends, open_later
+from sqsjobs.cli.options import CHOICE, NO_BACKENDS, AppPath, Backends, open_later
 from sqsjobs.errors import ConfigurationError
 
 __all__ = ["list_letters", "redrive_letters", "show_letters"]
+
+_COLUMNS = ("id", "task", "reason", "attempts", "error", "dead-lettered")
 
 Queue = Annotated[
     str, Parameter(alias="-q", help="The queue whose dead letters are meant; needed if the app has several.")
@@ -32,14 +34,14 @@ Limit = Annotated[int, Parameter(help="Letters that are read at most.")]
 Json = Annotated[bool, Parameter(help="Print JSON.")]
 
 
-@Parameter(name="*", group="Which letters")
+@Parameter(name="*", group=CHOICE)
 @dataclass(frozen=True, kw_only=True)
 class Which:
     """Which letters are meant.
 
     Attributes:
         task: Only those of this task.
-        reason: Only those with this reason, such as exhausted, rejected, invalid-arguments or moved-by-sqs.
+        reason: Only those with this reason, such as exhausted or moved-by-sqs.
     """
 
     task: str = ""
@@ -56,9 +58,9 @@ def list_letters(
     json: Json = False,
     backends: Backends = NO_BACKENDS,
 ) -> None:
-    """List the dead letters of a queue with their reasons, and put them back as they were.
+    """List dead letters with their reasons, and put them back as they were.
 
-    On FIFO queues SQS shows only the first few letters of each message group at a time.
+    Of a FIFO queue, SQS shows only the first few letters of each message group.
 
         sqsjobs dlq list shop.jobs:app
         sqsjobs dlq list shop.jobs:app --queue images --reason exhausted --json
@@ -69,11 +71,8 @@ def list_letters(
     if json:
         show_json([_facts(letter) for letter in letters])
         return
-    rows = [
-        [letter.id, letter.task, letter.reason, _error(letter), date(letter.delivery.sent_at)] for letter in letters
-    ]
-    show_table(["ID", "TASK", "REASON", "ERROR", "ENQUEUED"], rows)
-    note(f"{len(letters)} dead letters{' (the --limit)' if len(letters) == limit else ''}")
+    show_table([column.upper() for column in _COLUMNS], [list(map(_facts(it).get, _COLUMNS)) for it in letters])
+    note(counted(len(letters), "dead letter"))
 
 
 def show_letters(
@@ -92,7 +91,6 @@ def show_letters(
     """Show one dead letter: why it is there, its last error, what it carries.
 
         sqsjobs dlq show shop.jobs:app 0199a1c2-7d1e-7b43-9a52-3a6f0d9c2b11
-        sqsjobs dlq show shop.jobs:app 0199a1c2-7d1e-7b43-9a52-3a6f0d9c2b11 --arguments
 
     Ends with 3 if there is no such letter.
     """
@@ -113,23 +111,24 @@ def show_letters(
 def redrive_letters(
     app: AppPath,
     /,
-    *ids: Annotated[str, Parameter(help="The ids of jobs or messages; or choose by --task, --reason or --all.")],
+    *ids: Annotated[str, Parameter(help="Ids of jobs or messages; or say --task, --reason or --all.", metavar="ID")],
     queue: Queue = "",
     which: Which = Which(),
-    everything: Annotated[bool, Parameter(name="--all", group="Which letters", help="Every letter.")] = False,
+    everything: Annotated[bool, Parameter(name="--all", group=CHOICE, help="Every letter.")] = False,
     dry_run: Annotated[bool, Parameter(alias="-n", help="Only say what would be sent.")] = False,
     yes: Annotated[bool, Parameter(alias="-y", help="Do not ask.")] = False,
     rate: Annotated[float, Parameter(help="Letters a second at most.")] = 50.0,
     limit: Limit = 10_000,
     backends: Backends = NO_BACKENDS,
 ) -> int:
-    """Send dead letters back to the queues they came from, to be run again with all their attempts.
+    """Send dead letters back to their queues, to run with all their attempts.
 
-    First it says what it would send, then it asks for the queue's name; --yes does not ask. Letters that carry no job, and
-    jobs that have succeeded meanwhile, stay where they are.
+    It says what it would send, and asks for the queue's name first; --yes does
+    not ask. Letters that carry no job, and jobs that have succeeded meanwhile,
+    stay where they are.
 
         sqsjobs dlq redrive shop.jobs:app 0199a1c2-7d1e-7b43-9a52-3a6f0d9c2b11
-        sqsjobs dlq redrive shop.jobs:app --queue images --reason exhausted --dry-run
+        sqsjobs dlq redrive shop.jobs:app --reason exhausted --dry-run
         sqsjobs dlq redrive shop.jobs:app --queue images --all --yes --rate 10
 
     Ends with 1 if a chosen letter could not be sent.
@@ -213,7 +212,7 @@ def _error(letter: Letter) -> str:
 def _announce(chosen: Sequence[Letter], source: str) -> None:
     kinds = Counter((letter.task or "(no job)", letter.reason) for letter in chosen)
     show_table(["TASK", "REASON", "LETTERS"], [[*kind, count] for kind, count in sorted(kinds.items())])
-    note(f"{len(chosen)} dead letters of queue {source!r} would be sent back")
+    note(f"{counted(len(chosen), 'dead letter')} of queue {source!r} to be sent back")
 
 
 def _confirmed(source: str) -> bool:

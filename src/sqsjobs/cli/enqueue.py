@@ -15,14 +15,14 @@ from cyclopts import Parameter
 from sqsjobs.app import App
 from sqsjobs.cli.console import note, show_json
 from sqsjobs.cli.hints import did_you_mean
-from sqsjobs.cli.options import NO_BACKENDS, AppPath, Backends, open_later
+from sqsjobs.cli.options import NO_BACKENDS, SENDING, AppPath, Backends, open_later
 from sqsjobs.errors import InvalidArguments, UnknownTask
 from sqsjobs.task import Task
 
 __all__ = ["arguments_json", "enqueue"]
 
 
-@Parameter(name="*", group="Sending")
+@Parameter(name="*", group=SENDING)
 @dataclass(frozen=True, kw_only=True)
 class Sending:
     """How the job is sent.
@@ -51,16 +51,18 @@ def enqueue(
     sending: Sending = Sending(),
     backends: Backends = NO_BACKENDS,
 ) -> None:
-    """Send a job to its queue and print the job's id.
+    """Send a job to its queue, and print its id.
 
-    A value is JSON where it can be (200, true, [1,2]), otherwise text; where the task wants text, it is text. The arguments
-    are checked against the task's signature before anything is sent.
+    A value is JSON where it can be (200, true, [1,2]) and text otherwise; where
+    the task wants a text, it is text. The arguments are checked against the
+    task's signature before anything is sent.
 
-        sqsjobs enqueue shop.jobs:app resize bucket=in key=a.png width=200
-        sqsjobs enqueue shop.jobs:app resize --json '{"bucket": "in", "key": "a.png", "width": 200}' --wait
+        sqsjobs enqueue shop.jobs:app resize key=a.png width=200
+        sqsjobs enqueue shop.jobs:app resize --json '{"key": "a.png"}' --wait
         sqsjobs enqueue shop.jobs:app mail to=me@example.org --delay 60
 
-    Ends with 0 when SQS has the job (with --wait: when it succeeded), 1 if the job failed, 3 if it did not end in time.
+    Ends with 0 when SQS has the job (with --wait: when it succeeded), 1 if it
+    failed, 3 if it did not end in time.
     """
     loaded = open_later(app, backends)
     found = _task(loaded, task)

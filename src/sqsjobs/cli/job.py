@@ -31,15 +31,17 @@ def job(
     json: Annotated[bool, Parameter(help="Print JSON.")] = False,
     backends: Backends = NO_BACKENDS,
 ) -> int:
-    """Show the record of a job: where it is in its life, its attempts, its result or its last error.
+    """Show the record of a job.
 
-    The job store is that of --store, of the app, or of SQSJOBS_STORE.
+    Where it is in its life, its attempts, its result or its last error. The job
+    store is that of --store, else of the app, else of SQSJOBS_STORE.
 
         sqsjobs job 0199a1c2-7d1e-7b43-9a52-3a6f0d9c2b11
-        sqsjobs job 0199a1c2-7d1e-7b43-9a52-3a6f0d9c2b11 --wait --timeout 30 --json
+        sqsjobs job 0199a1c2-7d1e-7b43-9a52-3a6f0d9c2b11 --wait --timeout 30
         sqsjobs job 0199a1c2-7d1e-7b43-9a52-3a6f0d9c2b11 --app shop.jobs:app
 
-    Ends with 0, with 1 if the job failed or was cancelled, with 3 if there is no such job or it has not ended in time.
+    Ends with 0, with 1 if the job failed or was cancelled, with 3 if there is no
+    such job or it has not ended in time.
     """
     record = asyncio.run(_record(_opened_later(app, backends), job_id, wait=wait, timeout=timeout))
     facts = record_facts(record)

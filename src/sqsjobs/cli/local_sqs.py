@@ -17,14 +17,15 @@ def local_sqs(
     host: Annotated[str, Parameter(help="The address to listen on.")] = "127.0.0.1",
     allow_remote: Annotated[bool, Parameter(help="Listen on another address than this machine's loopback.")] = False,
 ) -> None:
-    """Serve SQS on this machine, in memory, until Ctrl-C: for development and tests.
+    """Serve SQS on this machine, in memory, until Ctrl-C.
 
-    It speaks the protocol of SQS to every SDK and to the AWS command line, checks no credentials, and forgets everything
-    when it ends.
+    For development and tests: it speaks the protocol of SQS to every SDK and to
+    the AWS command line, checks no credentials, and forgets everything when it
+    ends.
 
         sqsjobs local-sqs
-        AWS_ENDPOINT_URL_SQS=http://127.0.0.1:9324 sqsjobs queues apply shop.jobs:app
-        AWS_ENDPOINT_URL_SQS=http://127.0.0.1:9324 sqsjobs worker shop.jobs:app
+        export AWS_ENDPOINT_URL_SQS=http://127.0.0.1:9324
+        sqsjobs worker shop.jobs:app --create-queues
     """
     from sqsjobs.local import run  # noqa: PLC0415 - with aiohttp
 

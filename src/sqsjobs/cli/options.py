@@ -5,21 +5,46 @@ from __future__ import annotations
 from dataclasses import MISSING, dataclass, fields
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 
 from sqsjobs.errors import ConfigurationError
-from sqsjobs.observability.rendering import LogFormat, LogLevel
+from sqsjobs.observability.levels import LogFormat, LogLevel
 
 if TYPE_CHECKING:
     from sqsjobs.app import App
 
-__all__ = ["DEFAULT_LOGS", "NO_BACKENDS", "AppPath", "Backends", "Logs", "app_path", "as_arguments", "open_later"]
+__all__ = [
+    "BACKENDS",
+    "CHOICE",
+    "DEFAULT_LOGS",
+    "EVERYWHERE",
+    "LOGS",
+    "NO_BACKENDS",
+    "PLATFORM",
+    "SENDING",
+    "WORK",
+    "AppPath",
+    "Backends",
+    "Logs",
+    "app_path",
+    "as_arguments",
+    "open_later",
+]
 
-AppPath: TypeAlias = Annotated[str, Parameter(help="The app, as module:attribute.", show_default=False)]
+# In the order in which help shows them.
+CHOICE = Group("Which letters", sort_key=1)
+SENDING = Group("Sending", sort_key=2)
+WORK = Group("Work", sort_key=3)
+PLATFORM = Group("Platform", sort_key=4)
+BACKENDS = Group("Queues and records", sort_key=5)
+LOGS = Group("Logs", sort_key=6)
+EVERYWHERE = Group("Everywhere", sort_key=7)
+
+AppPath: TypeAlias = Annotated[str, Parameter(help="The app, as module:attribute.")]
 """The positional argument that names an app."""
 
 
-@Parameter(name="*", group="Queues and records")
+@Parameter(name="*", group=BACKENDS)
 @dataclass(frozen=True, kw_only=True)
 class Backends:
     """Where queues and records are; what is not said here, the app and the settings say.
@@ -41,7 +66,7 @@ NO_BACKENDS = Backends()
 """Nothing is said on the command line."""
 
 
-@Parameter(name="*", group="Logs")
+@Parameter(name="*", group=LOGS)
 @dataclass(frozen=True, kw_only=True)
 class Logs:
     """How log lines are written.

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from sqsjobs.app import App
-from sqsjobs.cli.console import note, show_json, show_table
+from sqsjobs.cli.console import counted, note, show_json, show_table
 from sqsjobs.cli.options import NO_BACKENDS, AppPath, Backends, app_path, open_later
 from sqsjobs.transport.base import QueueDescription
 from sqsjobs.transport.provision import QueueSpec
@@ -30,8 +30,8 @@ class Wanted:
 
     Attributes:
         queue: Another queue than those of the app's tasks. May be repeated.
-        max_receive_count: Deliveries after which SQS itself dead-letters a message; the backstop behind the attempts.
-        retention: Seconds that messages are kept (60 to 1209600); by default as it is, or 4 days.
+        max_receive_count: Deliveries after which SQS itself dead-letters a message.
+        retention: Seconds that messages are kept; by default as it is, or 4 days.
     """
 
     queue: Annotated[tuple[str, ...], Parameter(alias="-q")] = ()
@@ -47,10 +47,11 @@ def apply_queues(
     wanted: Wanted = Wanted(),
     backends: Backends = NO_BACKENDS,
 ) -> None:
-    """Create the queues of an app's tasks, each with its dead-letter queue, or bring them to what is needed.
+    """Create an app's queues, or bring them to what it needs.
 
-    Sets the redrive policy, encryption by SQS, and a policy that refuses plain HTTP; what else a queue has is left alone.
-    Doing it again changes nothing.
+    Each queue of the app's tasks gets a dead-letter queue, a redrive policy,
+    encryption by SQS, and a policy that refuses plain HTTP; whatever else it has
+    is left alone. Doing it again changes nothing.
 
         sqsjobs queues apply shop.jobs:app --dry-run
         sqsjobs queues apply shop.jobs:app --max-receive-count 50
@@ -78,12 +79,14 @@ async def _apply(app: App, specs: Sequence[QueueSpec], *, dry_run: bool) -> None
     async with app.queue_admin() as admin:
         changes = await admin.plan(specs)
         for change in changes:
-            note(f"{'would ' if dry_run else ''}{change}")
+            note(str(change))
         if not changes:
-            note(f"nothing to change: {len(specs)} queues are as they should be")
-        elif not dry_run:
+            note(f"nothing to change: {counted(len(specs), 'queue')} checked")
+        elif dry_run:
+            note(f"{counted(len(changes), 'change')} to make; this was a dry run, so nothing was done")
+        else:
             await admin.apply(changes)
-            note(f"done: {len(changes)} changes", "green")
+            note(f"{counted(len(changes), 'change')} made", "green")
 
 
 def list_queues(
@@ -94,7 +97,7 @@ def list_queues(
     json: Json = False,
     backends: Backends = NO_BACKENDS,
 ) -> None:
-    """List the names of the queues there are, of an app or of the account and region.
+    """List queues by name, of an app or of the account and region.
 
     sqsjobs queues list
     sqsjobs queues list shop.jobs:app --prefix images
@@ -130,10 +133,12 @@ def stats_queues(
     json: Json = False,
     backends: Backends = NO_BACKENDS,
 ) -> None:
-    """Count the messages of an app's queues and their dead-letter queues; SQS's counts lag by up to a minute.
+    """Count the messages of an app's queues, and their dead letters.
 
-    sqsjobs queues stats shop.jobs:app
-    sqsjobs queues stats shop.jobs:app --queue images --json
+    The counts are SQS's own, and lag by up to a minute.
+
+        sqsjobs queues stats shop.jobs:app
+        sqsjobs queues stats shop.jobs:app --queue images --json
     """
     loaded = open_later(app_path(app), backends)
     rows = asyncio.run(_stats(loaded, queue or loaded.registry.queues()))

@@ -14,7 +14,18 @@ from cyclopts import Parameter
 
 from sqsjobs.app import App
 from sqsjobs.cli.exits import FORCED, OK
-from sqsjobs.cli.options import DEFAULT_LOGS, NO_BACKENDS, AppPath, Backends, Logs, app_path, as_arguments, open_later
+from sqsjobs.cli.options import (
+    DEFAULT_LOGS,
+    NO_BACKENDS,
+    PLATFORM,
+    WORK,
+    AppPath,
+    Backends,
+    Logs,
+    app_path,
+    as_arguments,
+    open_later,
+)
 from sqsjobs.cli.signals import on_stop_signals
 from sqsjobs.errors import ConfigurationError
 from sqsjobs.worker.health import Health
@@ -27,23 +38,22 @@ _KILL_MARGIN = 10.0
 """Seconds beyond its grace that a child may take to end: releases, the last deletes, threads."""
 
 
-@Parameter(name="*", group="Work")
+@Parameter(name="*", group=WORK)
 @dataclass(frozen=True, kw_only=True)
 class Work:
     """What a worker does, and how much of it.
 
     Attributes:
-        queue: A queue to take jobs from, with its weight where it has one: images or images:3. May be repeated; by default
-            all queues that the app's tasks name.
+        queue: A queue to take jobs from, or name:weight. May be repeated; by default all queues of the app's tasks.
         concurrency: Jobs that run at once, in each process.
         burst: End when the queues are empty.
         grace: Seconds that running jobs get after a stop was asked for.
         visibility: Seconds that a killed worker's jobs stay hidden; heartbeats prolong them while it lives.
         wait: Seconds of a long poll.
         threads: Plain functions that run at once; by default as many as the concurrency.
-        executor_processes: Functions with executor="process" that run at once; by default the number of processors.
+        executor_processes: Tasks with executor="process" that run at once; by default one a processor.
         allow_no_dlq: Take jobs from queues without a dead-letter queue; poison then stays in the queue.
-        create_queues: Create queues that are missing first, as `sqsjobs queues apply` does.
+        create_queues: First create queues that are missing, as queues apply does.
     """
 
     queue: Annotated[tuple[str, ...], Parameter(alias="-q")] = ()
@@ -58,7 +68,7 @@ class Work:
     create_queues: bool = False
 
 
-@Parameter(name="*", group="Platform")
+@Parameter(name="*", group=PLATFORM)
 @dataclass(frozen=True, kw_only=True)
 class Platform:
     """How the process lives with what runs it.
@@ -78,9 +88,7 @@ def worker(
     app: AppPath = "",
     /,
     *,
-    processes: Annotated[
-        int, Parameter(alias="-p", group="Work", help="Worker processes; dead ones are replaced.")
-    ] = 1,
+    processes: Annotated[int, Parameter(alias="-p", group=WORK, help="Worker processes; dead ones are replaced.")] = 1,
     work: Work = Work(),
     platform: Platform = Platform(),
     backends: Backends = NO_BACKENDS,
@@ -89,15 +97,17 @@ def worker(
 ) -> int:
     """Run the jobs of an app until SIGTERM or Ctrl-C.
 
-    A first signal is a graceful stop: running jobs get the grace, what has not ended then is given back to its queue.
-    A second one stops at once. Whatever happens, no job is lost: the queue gives it to another worker.
+    A first signal is a graceful stop: running jobs get the grace, and what has
+    not ended then is given back to its queue. A second one stops at once.
+    Whatever happens, no job is lost: another worker gets it.
 
         sqsjobs worker shop.jobs:app
-        sqsjobs worker shop.jobs:app --queue images:3 --queue mails --concurrency 20
+        sqsjobs worker shop.jobs:app -q images:3 -q mails --concurrency 20
         sqsjobs worker shop.jobs:app --processes 4 --metrics-port 9000
-        sqsjobs worker shop.jobs:app --burst                  (end when the queues are empty)
+        sqsjobs worker shop.jobs:app --burst
 
-    Ends with 0 after a clean stop, 2 if the app or its queues cannot work, 4 if work was left running.
+    Ends with 0 after a clean stop, 2 if the app or its queues cannot work, 4 if
+    work was left running.
     """
     from sqsjobs.observability.logs import configure_logging  # noqa: PLC0415 - help needs no logging
 

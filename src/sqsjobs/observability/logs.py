@@ -17,7 +17,8 @@ from sqsjobs import events as ev
 from sqsjobs.context import JobContext
 from sqsjobs.job import Job
 from sqsjobs.observability.floodgate import Floodgate, Suppressed
-from sqsjobs.observability.rendering import LEVELS, LogFormat, LogLevel, configure_logging
+from sqsjobs.observability.levels import LEVELS, LogLevel
+from sqsjobs.observability.rendering import configure_logging
 from sqsjobs.outcome import (
     Crashed,
     Discarded,
@@ -36,7 +37,7 @@ from sqsjobs.outcome import (
     Unknown,
 )
 
-__all__ = ["LogFormat", "LogLevel", "LogObserver", "configure_logging", "job_log_context"]
+__all__ = ["LogObserver", "configure_logging", "job_log_context"]
 
 _LONGEST: Final = 200
 """Characters of a text from outside that a line shows."""
@@ -161,7 +162,7 @@ class LogObserver:
             seconds = round(event.seconds, 3)
             self._log.log(severity, text, **_named(event.job), attempt=event.attempt, seconds=seconds, **facts)
 
-    def _ending(self, outcome: Outcome) -> tuple[int, str, dict[str, object]]:  # noqa: PLR0911 - an arm for each outcome
+    def _ending(self, outcome: Outcome) -> tuple[int, str, dict[str, object]]:  # noqa: C901, PLR0911 - an arm for each
         match outcome:
             case Succeeded():
                 return logging.INFO, "job succeeded", {}

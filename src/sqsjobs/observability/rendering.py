@@ -7,28 +7,20 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import sys
 from collections.abc import Callable
-from typing import Any, Final, Literal, TextIO, TypeAlias
+from typing import Any, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-__all__ = ["LogFormat", "LogLevel", "configure_logging", "printable"]
+from sqsjobs.observability.escaping import printable, printable_block
+from sqsjobs.observability.levels import LEVELS, LogFormat, LogLevel
 
-LogFormat: TypeAlias = Literal["auto", "pretty", "json"]
-"""``auto`` is ``pretty`` where standard error is a terminal, else ``json``."""
-LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
-"""The least severe lines that are written."""
-
-LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
-"""The standard library's number of each level."""
+__all__ = ["configure_logging"]
 
 _TALKATIVE = ("aiobotocore", "aioboto3", "aiohttp.access", "boto3", "botocore", "urllib3")
 _BLOCKS = frozenset({"exception", "stack", "traceback"})
-_STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-_STEERING_IN_BLOCK = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def configure_logging(
@@ -98,14 +90,15 @@ def _add_logger_name(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 def _ascii_json(event: EventDict, default: Callable[[Any], Any] | None = None, **_: object) -> str:
     """Return one line of ASCII: a control character, a line break or a direction mark can only be an escape in it."""
-    return json.dumps(event, default=default or repr, ensure_ascii=True, separators=(",", ":"))
+    first = {key: event.pop(key) for key in ("timestamp", "level", "event") if key in event}  # easier on the eye
+    return json.dumps({**first, **event}, default=default or repr, ensure_ascii=True, separators=(",", ":"))
 
 
 def _escape(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """Escape what could steer a terminal or begin a line, in every text; tracebacks keep their line breaks."""
     for key, value in event.items():
         if isinstance(value, str):
-            event[key] = _visible(value, _STEERING_IN_BLOCK if key in _BLOCKS else _STEERING)
+            event[key] = printable_block(value) if key in _BLOCKS else printable(value)
         elif not isinstance(value, int | float | None):
             event[key] = printable(repr(value))
     return event
@@ -117,12 +110,3 @@ def _traceback_as_block(_: WrappedLogger, __: str, event: EventDict) -> EventDic
     if text:
         event["exception"] = "\n".join(f"    {line}" for line in text.rstrip().splitlines())
     return event
-
-
-def printable(text: str) -> str:
-    r"""Return `text` with control characters, line breaks and direction marks as escapes such as ``\x1b``."""
-    return _visible(text, _STEERING)
-
-
-def _visible(text: str, steering: re.Pattern[str]) -> str:
-    return steering.sub(lambda found: found.group().encode("unicode_escape").decode("ascii"), text)
