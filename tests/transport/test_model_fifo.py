@@ -225,7 +225,7 @@ def test_an_attempt_that_found_nothing_can_find_something_later(world: World) ->
     assert world.bodies("q.fifo", attempt_id="try") == ["1"]
 
 
-@pytest.mark.parametrize("change", ["delete", "visibility", "expiry"])
+@pytest.mark.parametrize("change", ["delete", "visibility", "expiry", "another receive"])
 def test_an_attempt_is_void_once_one_of_its_messages_has_changed(world: World, change: str) -> None:
     world.send_in_group("q.fifo", "1", "2")
     handle = world.receive("q.fifo", attempt_id="try", visibility=30)[0].handle
@@ -236,6 +236,9 @@ def test_an_attempt_is_void_once_one_of_its_messages_has_changed(world: World, c
             world.model.leases.change_visibility("q.fifo", handle, 60)
         case "expiry":
             world.elapse(30)
+        case "another receive":
+            world.elapse(30)
+            world.receive("q.fifo")
     with refused("InvalidParameterValue", "not retryable"):
         world.receive("q.fifo", attempt_id="try")
 

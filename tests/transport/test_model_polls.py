@@ -125,6 +125,20 @@ async def test_a_poll_ends_empty_when_its_wait_is_over(transport: MemoryTranspor
     assert 0.1 <= loop.time() - started < 5
 
 
+async def test_an_alarm_that_rings_before_its_time_is_set_again() -> None:
+    """Timers are the event loop's, deadlines the clock's; the two need not agree to the nanosecond."""
+    clock = ManualClock()
+    async with MemoryTransport(MemorySQS(clock=clock), create_missing=True) as transport:
+        patient, hasty = poll(transport, wait=20), poll(transport, wait=0.02)
+        await opened(patient, hasty)
+        await asyncio.sleep(0.05)
+        assert not hasty.done()
+        clock.time += 0.02
+        assert await asyncio.wait_for(hasty, timeout=10) == []
+        transport.sqs.end_polls()
+        assert await patient == []
+
+
 async def test_deleting_the_queue_ends_its_polls(transport: MemoryTransport) -> None:
     """R61."""
     waiting = poll(transport)
@@ -225,6 +239,17 @@ async def test_a_cancelled_poll_is_over_when_its_wait_is() -> None:
         clock.time += 10
         await transport.send("jobs", messages("a"))
         assert bodies(await transport.receive("jobs", limit=1, wait=0, visibility=30)) == ["a"]
+
+
+async def test_a_cancelled_poll_goes_on_watching_the_time_for_those_behind_it(transport: MemoryTransport) -> None:
+    cancelled, waiting = poll(transport, limit=1, visibility=100), poll(transport, limit=1)
+    await opened(cancelled, waiting)
+    cancelled.cancel()
+    await asyncio.gather(cancelled, return_exceptions=True)
+    with transport.sqs.use() as model:
+        for body in ("to nobody", "to us"):
+            model.sending.send("jobs", NewMessage(body, delay=0.05))
+    assert bodies(await waiting) == ["to us"]
 
 
 async def test_polls_wait_in_the_loops_of_several_threads(transport: MemoryTransport) -> None:
