@@ -18,7 +18,9 @@ app = App("process-tests")
 def report(what: str, *facts: object) -> None:
     """Tell the test; a datagram that is sent outlives the process that sent it."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as to:
-        to.sendto(" ".join(map(str, (what, os.getpid(), time.time(), *facts))).encode(), os.environ["SQSJOBS_TEST_REPORTS"])
+        to.sendto(
+            " ".join(map(str, (what, os.getpid(), time.time(), *facts))).encode(), os.environ["SQSJOBS_TEST_REPORTS"]
+        )
 
 
 @app.task(name="work", queue="work", retry=Retry(max_attempts=5, backoff=constant(0.2)))

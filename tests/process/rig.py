@@ -7,7 +7,7 @@ import json
 import os
 import socket
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -118,6 +118,7 @@ class Ground:
         self.store = f"sqlite:///{directory}/jobs.db"
         self.reports = Reports(directory / "reports")
         self.calls: Counter[str] = Counter()
+        self.called_at: dict[str, list[float]] = defaultdict(list)
         self.workers: list[WorkerProcess] = []
         self.fault: Fault | None = None
         server.sqs.faults = self._count
@@ -125,6 +126,7 @@ class Ground:
     def _count(self, operation: str, queue: str | None) -> Fault | None:
         del queue
         self.calls[operation] += 1
+        self.called_at[operation].append(asyncio.get_running_loop().time())
         return self.fault
 
     def environment(self, **more: str) -> dict[str, str]:

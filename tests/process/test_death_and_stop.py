@@ -133,7 +133,9 @@ async def test_a_stopped_process_that_wakes_up_late_does_not_complete_what_anoth
 
 
 @pytest.mark.parametrize("how", ["kill", "segfault", "exit"])
-async def test_a_pill_is_dead_lettered_after_three_starts_and_takes_nobody_along(field: Ground, app: App, how: str) -> None:
+async def test_a_pill_is_dead_lettered_after_three_starts_and_takes_nobody_along(
+    field: Ground, app: App, how: str
+) -> None:
     """R10, I11: a job that kills its worker is found out; the jobs beside it finish."""
     await field.worker("--visibility", "2", "--processes", "2", "--concurrency", "10")
     pill = await jobs.pill.enqueue(how)

@@ -24,7 +24,9 @@ async def test_a_job_of_twelve_seconds_runs_once_under_leases_of_five(field: Gro
     assert field.calls["ChangeMessageVisibilityBatch"] >= 6
 
 
-async def test_a_coroutine_that_blocks_the_loop_for_twelve_seconds_runs_once_and_is_named(field: Ground, app: App) -> None:
+async def test_a_coroutine_that_blocks_the_loop_for_twelve_seconds_runs_once_and_is_named(
+    field: Ground, app: App
+) -> None:
     """R13: heartbeats come from a thread of their own, and a warning names the task and shows where it blocks."""
     worker = await field.worker(*LEASE)
     await field.worker(*LEASE)
@@ -34,7 +36,9 @@ async def test_a_coroutine_that_blocks_the_loop_for_twelve_seconds_runs_once_and
     for process in field.workers:
         process.send(15)
         await process.ended()
-    lines = [line for process in field.workers for line in process.lines if "block_loop" in line and "time.sleep" in line]
+    lines = [
+        line for process in field.workers for line in process.lines if "block_loop" in line and "time.sleep" in line
+    ]
     assert lines, "".join(worker.lines)
 
 

@@ -1,0 +1,45 @@
+"""What a worker asks of SQS: requests are what it is billed by."""
+
+from __future__ import annotations
+
+import asyncio
+
+from sqsjobs import App
+from tests.process import jobs
+from tests.process.rig import Ground
+
+PER_JOB = ("SendMessageBatch", "ReceiveMessage", "DeleteMessageBatch", "ChangeMessageVisibilityBatch")
+
+
+async def test_an_idle_worker_makes_at_most_seven_calls_a_minute(field: Ground, app: App) -> None:
+    """One long poll of ten seconds after another, and nothing else."""
+    await field.worker("--queue", "work", "--wait", "10")
+    async with asyncio.timeout(60):
+        while len(field.called_at["ReceiveMessage"]) < 4:
+            await asyncio.sleep(0.2)
+    polls = field.called_at["ReceiveMessage"]
+    assert min(later - earlier for earlier, later in zip(polls, polls[1:], strict=False)) > 60 / 7
+    assert set(field.calls) == {"GetQueueUrl", "GetQueueAttributes", "ReceiveMessage"}
+    assert field.calls["GetQueueUrl"] + field.calls["GetQueueAttributes"] <= 3
+
+
+async def test_under_load_a_job_costs_at_most_a_third_of_a_call(field: Ground, app: App) -> None:
+    """Sends, receives and deletes go out in tens: 0.30 is the limit, 0.35 the promise."""
+    handles = await app.enqueue_many(jobs.no_op.call(n) for n in range(2000))
+    worker = await field.worker("--burst", "--queue", "work")
+    assert await worker.ended() == 0
+    assert await handles[-1].result(timeout=1) is None
+    assert sum(field.calls[operation] for operation in PER_JOB) <= 0.35 * 2000
+
+
+async def test_one_slot_on_a_busy_and_an_idle_queue_is_not_slowed_by_the_idle_one(field: Ground, app: App) -> None:
+    """The idle queue's long poll holds no slot; and its job is started when it comes, though the other is busy."""
+    await app.enqueue_many(jobs.busy.call(n) for n in range(300))
+    await field.worker("--queue", "busy", "--queue", "seldom", "--concurrency", "1", "--wait", "10")
+    await field.reports.until(lambda reports: reports.count("end") >= 30)
+    await jobs.seldom.enqueue(1)
+    await field.reports.until(lambda reports: reports.count("end") == 301, within=20)
+    ends = [report.facts[0] for report in field.reports.of("end")]
+    assert ends.index("seldom") < 300
+    times = [report.at for report in field.reports.of("end")]
+    assert max(later - earlier for earlier, later in zip(times, times[1:], strict=False)) < 5  # never a whole long poll
