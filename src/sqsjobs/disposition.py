@@ -216,7 +216,7 @@ def _after_failure(
         return _exhausted(situation, reason, f"{failure.type}: {failure.message}", failure)
     if situation.attempt >= situation.retry.max_attempts:
         return _exhausted(situation, "exhausted", f"{failure.type}: {failure.message}", failure)
-    wait = situation.retry.backoff.delay(situation.attempt, situation.random) if delay is None else delay
+    wait = situation.retry.delay(situation.attempt, situation.random) if delay is None else delay
     return _hidden(situation, wait, JobStatus.RETRYING)
 
 

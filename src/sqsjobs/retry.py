@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Protocol
+from typing import Final, Protocol
 
 from sqsjobs.errors import ConfigurationError
 
@@ -107,6 +107,17 @@ class Retry:
         """Whether no further attempt follows `error`, however many are left."""
         return isinstance(error, self.give_up_on) or not isinstance(error, self.retry_on)
 
+    def delay(self, attempt: int, random: float) -> float:
+        """Return the seconds to wait after `attempt`, given `random` in [0, 1).
+
+        The default backoff takes the place of one of the user's own that fails, or gives what is no duration.
+        """
+        try:
+            seconds = float(self.backoff.delay(attempt, random))
+        except Exception:  # noqa: BLE001 - whatever is wrong with it, the job must be tried again
+            return _DEFAULT_BACKOFF.delay(attempt, random)
+        return seconds if 0 <= seconds < float("inf") else _DEFAULT_BACKOFF.delay(attempt, random)
+
 
 def _exception_classes(option: str, given: object) -> tuple[type[Exception], ...]:
     classes = given if isinstance(given, tuple) else (given,)
@@ -121,3 +132,6 @@ def _seconds(delay: timedelta | float, name: str) -> float:
     if not 0 < seconds < float("inf"):
         raise ConfigurationError(f"{name} is a positive number of seconds, or a timedelta; not {delay!r}")
     return float(seconds)
+
+
+_DEFAULT_BACKOFF: Final = exponential()

@@ -8,19 +8,20 @@ import functools
 import importlib
 import os
 import signal
+import sys
 import threading
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from multiprocessing.connection import Connection
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, Never, Protocol, cast
 
 import msgspec
 
-from sqsjobs.codec import TaskCodec
+from sqsjobs.codec import ResultNotEncodable, TaskCodec
 from sqsjobs.context import JobContext, LeaseState, running_job
 from sqsjobs.errors import Discard, Reject, RetryAfter, Snooze
 from sqsjobs.job import JobId
 from sqsjobs.task import Task
-from sqsjobs.worker.failure import failure_of
+from sqsjobs.worker.failure import failure_of, is_final, portable, readable
 
 __all__ = ["ChildAnswer", "ChildJob", "child_main"]
 
@@ -41,6 +42,7 @@ class ChildJob(msgspec.Struct, frozen=True):
     attempt: int
     deadline: float | None
     fencing_token: int
+    keeps_result: bool
 
 
 class ChildAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -78,10 +80,23 @@ class _ParentLease:
 
 def child_main(pipe: Connection) -> None:
     """Serve jobs until the parent closes the pipe or dies."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the parent's to handle
+    for number in (signal.SIGINT, signal.SIGTERM):  # a whole group may be signalled; it is the parent's to handle
+        signal.signal(number, _leave_it_to_the_parent)
     requests = _Requests(pipe)
     asyncio.run(_serve(pipe, requests))
-    os._exit(0)  # threads of the user's must not keep an idle child
+    _exit(0)
+
+
+def _leave_it_to_the_parent(*_: object) -> None:
+    """Handle a signal; one that is ignored instead would be ignored by the programs that a job starts, too."""
+
+
+def _exit(code: int) -> Never:
+    """End the process without waiting for threads of the user's."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 class _Requests:
@@ -110,7 +125,7 @@ class _Requests:
                 request = self._pipe.recv_bytes()
             except (EOFError, OSError):
                 if self._busy:
-                    os._exit(1)  # nobody is left to hold the lease
+                    _exit(1)  # nobody is left to hold the lease
                 loop.call_soon_threadsafe(arrived.put_nowait, None)
                 return
             loop.call_soon_threadsafe(arrived.put_nowait, request)
@@ -120,48 +135,64 @@ async def _serve(pipe: Connection, requests: _Requests) -> None:
     requests.start()
     decode = msgspec.json.Decoder(ChildJob).decode
     async with AsyncExitStack() as opened:
-        app: ChildApp | None = None
+        app = _App(opened)
         while (request := await requests.next()) is not None:
-            job = decode(request)
-            if app is None and job.app_path is not None:
-                app = await _open(job.app_path, opened)
-            pipe.send_bytes(msgspec.json.encode(await _answer(job, app)))
+            pipe.send_bytes(msgspec.json.encode(await _answer(decode(request), app)))
 
 
-async def _open(app_path: str, opened: AsyncExitStack) -> ChildApp:
-    module, _, attribute = app_path.partition(":")
-    app = cast("ChildApp", getattr(importlib.import_module(module), attribute))
-    await opened.enter_async_context(cast("AbstractAsyncContextManager[Any]", app))
-    if app.lifespan is not None:
-        await opened.enter_async_context(app.lifespan())
-    return app
+class _App:
+    """The app of the tasks, and its lifespan, opened for the first job that needs it."""
+
+    def __init__(self, opened: AsyncExitStack) -> None:
+        self._opened = opened
+        self._app: ChildApp | None = None
+
+    async def get(self, app_path: str) -> ChildApp:
+        if self._app is None:
+            module, _, attribute = app_path.partition(":")
+            app = cast("ChildApp", getattr(importlib.import_module(module), attribute))
+            await self._opened.enter_async_context(cast("AbstractAsyncContextManager[Any]", app))
+            if app.lifespan is not None:
+                await self._opened.enter_async_context(app.lifespan())
+            self._app = app
+        return self._app
 
 
-async def _answer(job: ChildJob, app: ChildApp | None) -> ChildAnswer:
+async def _answer(job: ChildJob, app: _App) -> ChildAnswer:
     task: Task[..., Any] | None = None
     try:
-        task = _find(job, app)
+        task = _find(job, await app.get(job.app_path) if job.app_path is not None else None)
         value = await _call(task, job)
-        return ChildAnswer("value", value=msgspec.Raw(task.codec.encode_result(value)))
     except Snooze as wish:
         return ChildAnswer("snooze", delay=wish.delay)
     except RetryAfter as wish:
-        return ChildAnswer("retry-after", delay=wish.delay, message=wish.reason)
+        return ChildAnswer("retry-after", delay=wish.delay, message=readable(wish.reason))
     except Discard as wish:
-        return ChildAnswer("discard", message=wish.reason)
+        return ChildAnswer("discard", message=readable(wish.reason))
     except Reject as wish:
-        return ChildAnswer("reject", message=wish.reason)
+        return ChildAnswer("reject", message=readable(wish.reason))
     except BaseException as error:  # noqa: BLE001 - the child goes on with the next job
-        failure = failure_of(error)
-        gives_up = task is not None and task.retry.gives_up_on(error) and not isinstance(error, SystemExit)
-        return ChildAnswer(
-            "error",
-            type=failure.type,
-            message=failure.message,
-            traceback=failure.traceback,
-            fingerprint=failure.fingerprint,
-            gives_up=gives_up,
-        )
+        return _failed(error, gives_up=task is not None and is_final(error, task.retry))
+    return _returned(task, value) if job.keeps_result else ChildAnswer("value")
+
+
+def _returned(task: Task[..., Any], value: object) -> ChildAnswer:
+    try:
+        return ChildAnswer("value", value=msgspec.Raw(task.codec.encode_result(value)))
+    except ResultNotEncodable as problem:
+        return ChildAnswer("error", type="sqsjobs.ResultNotEncodable", message=str(problem), gives_up=True)
+
+
+def _failed(error: BaseException, *, gives_up: bool) -> ChildAnswer:
+    failure = failure_of(error)
+    return ChildAnswer(
+        "error",
+        type=failure.type,
+        message=failure.message,
+        traceback=failure.traceback,
+        fingerprint=failure.fingerprint,
+        gives_up=gives_up,
+    )
 
 
 def _find(job: ChildJob, app: ChildApp | None) -> Task[..., Any]:
@@ -185,7 +216,7 @@ async def _call(task: Task[..., Any], job: ChildJob) -> object:
     if task.executor == "loop":
         return await task.function(**arguments)
     call = functools.partial(task.function, **arguments)
-    return await asyncio.get_running_loop().run_in_executor(None, contextvars.copy_context().run, call)
+    return await asyncio.get_running_loop().run_in_executor(None, contextvars.copy_context().run, portable, call)
 
 
 def _context(job: ChildJob) -> JobContext:

@@ -126,8 +126,8 @@ class Claims:
             return True
         if not self._follows:
             return not verdict.status.ended or await self._record_end(held, outcome, verdict)
-        if not held.epoch and await self.claim(held) is not None:
-            return True  # it never ran here: the record is somebody else's, or ended
+        if not held.epoch:
+            return True  # it never ran here: the record stays as it is
         held.lease.claim = None
         job_id, change = held.job.id, self._change(held, outcome, verdict)
         return await self._persist(lambda store: store.change(job_id, held.epoch, change), held)

@@ -17,8 +17,10 @@ _ERROR_TEXT: Final = 200
 _MOST_ATTRIBUTES: Final = 10
 
 
-def annotate(held: Held, disposition: DeadLetter, *, worker: str, time: float, with_error: bool) -> Annotation:
-    """Say why `held` is dead-lettered by `worker` at `time` (seconds since 1970)."""
+def annotate(
+    held: Held, disposition: DeadLetter, *, attempts: int, worker: str, time: float, with_error: bool
+) -> Annotation:
+    """Say why `held` is dead-lettered, after `attempts`, by `worker` at `time` (seconds since 1970)."""
     failure = disposition.failure or Failure("", disposition.detail)
     return Annotation(
         reason=disposition.reason,
@@ -30,7 +32,7 @@ def annotate(held: Held, disposition: DeadLetter, *, worker: str, time: float, w
         error_type=failure.type,
         error=failure.message[:_ERROR_TEXT] if with_error else "",
         fingerprint=failure.fingerprint,
-        attempts=held.attempt,
+        attempts=attempts,
         epoch=held.epoch,
     )
 

@@ -1,20 +1,19 @@
-"""The life of a message in a worker, told in steps: read, claim, run, record, settle."""
+"""The life of a message in a worker, told in steps: read, claim, run, close."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from random import Random
 from typing import Any, Final
 
 from sqsjobs.clock import Clock
 from sqsjobs.context import JobContext
-from sqsjobs.disposition import DeadLetter, Delete, Disposition, Hide, Leave, Resend, Situation, Verdict, decide
 from sqsjobs.envelope import decode
 from sqsjobs.errors import InvalidArguments, InvalidEnvelope, UnsupportedVersion
-from sqsjobs.events import DeadLettered, JobEnded, JobSettled, JobStarted, Observer
-from sqsjobs.job import JobStatus
+from sqsjobs.events import JobDelivered, JobEnded, JobStarted, Observer
+from sqsjobs.job import Job, JobStatus
 from sqsjobs.outcome import (
+    AlreadyEnded,
     CrashLimitReached,
     Failed,
     Interrupted,
@@ -29,10 +28,10 @@ from sqsjobs.outcome import (
     Unstarted,
 )
 from sqsjobs.registry import Registry
-from sqsjobs.retry import Retry
 from sqsjobs.task import Task
-from sqsjobs.transport.base import Delivery, QueueDescription, is_fifo
+from sqsjobs.transport.base import Delivery, QueueDescription
 from sqsjobs.worker.claims import Claims
+from sqsjobs.worker.closing import Closing
 from sqsjobs.worker.executor import Attempt, Executor
 from sqsjobs.worker.failure import failure_of
 from sqsjobs.worker.held import Held
@@ -46,8 +45,6 @@ __all__ = ["Dispatcher"]
 _SPARE_DELIVERIES: Final = 10
 """Deliveries beyond max_attempts that are forgiven where the receive count stands for attempts."""
 _EARLY: Final = 1.0
-_AFTER_FAILED_COPY: Final = 60.0
-_DEFAULT_RETRY: Final = Retry()
 
 
 class Dispatcher:
@@ -65,6 +62,7 @@ class Dispatcher:
         queues: Mapping[str, QueueDescription],
         claims: Claims,
         executor: Executor,
+        closing: Closing,
         settler: Settler,
         book: LeaseBook,
         options: WorkerOptions,
@@ -72,12 +70,12 @@ class Dispatcher:
         settled: Callable[[Held, Outcome], None],
         observer: Observer,
         clock: Clock,
-        random: Random,
     ) -> None:
         self._registry = registry
         self._queues = queues
         self._claims = claims
         self._executor = executor
+        self._closing = closing
         self._settler = settler
         self._book = book
         self._options = options
@@ -85,12 +83,9 @@ class Dispatcher:
         self._settled = settled
         self._tell = observer
         self._clock = clock
-        self._random = random
         self._in_hand: dict[str, Held] = {}
         self.interrupted = asyncio.Event()
         """Set when all runs were asked to end."""
-        self.in_flight_share: dict[str, float] = {}
-        """The queues' shares of their in-flight quotas, where they were looked up."""
 
     @property
     def in_hand(self) -> list[Held]:
@@ -103,14 +98,14 @@ class Dispatcher:
     def hold(self, delivery: Delivery, asked_at: float) -> Held | None:
         """Take a delivery in hand; None for one more receipt of what is in hand, or was done, already."""
         held = self._in_hand.get(delivery.message_id)
-        if held is not None and not held.settled:  # one that was just let go may be back before SQS has confirmed it
+        if held is not None and not held.lease.retired:  # one just let go may be back before SQS has confirmed that
             held.delivery = delivery
             self._book.renew(held.lease, delivery, asked_at)
             return None
         held = Held(delivery, self._book.grant(delivery, asked_at))
         self._in_hand[delivery.message_id] = held
         if self._settler.is_done(delivery.message_id):
-            self._spawn(held, self._delete_again(held))
+            self._spawn(held, self._settle(held, AlreadyEnded(JobStatus.SUCCEEDED)))
             return None
         return held
 
@@ -130,13 +125,17 @@ class Dispatcher:
                 held.run.end(Interrupted(linger))
 
     async def abandon(self, held: Held, linger: float) -> None:
-        """Release the message of a run that does not end; what it does from now on is not looked at."""
-        await self._settle(held, Interrupted(linger))
+        """Release the message of a run that does not end; what it does from now on is not looked at.
+
+        A run that had overrun its timeout is not excused by the stop.
+        """
+        verdict = held.run.verdict if held.run else None
+        outcome = verdict if isinstance(verdict, TimedOut | LostLease) else Interrupted(linger)
+        await self._settle(held, outcome, linger=linger)
 
     def _spawn(self, held: Held, life: Coroutine[Any, Any, None]) -> None:
         """A life is in no task group: a thread that never ends must not hold up the worker's end."""
-        name = f"job {held.job.task} {held.job.id}" if held.job else f"message {held.delivery.message_id}"
-        held.life = asyncio.get_running_loop().create_task(life, name=name)
+        held.life = asyncio.get_running_loop().create_task(life, name=f"message {held.delivery.message_id}")
 
     # The steps
 
@@ -144,10 +143,17 @@ class Dispatcher:
         began = self._clock.now()
         outcome: Outcome = Interrupted()
         try:
-            outcome = self._read(held) or self._refused(held) or await self._claim(held) or await self._run(held)
+            outcome = (
+                self._read(held)
+                or self._refused(held)
+                or self._lapsed(held)
+                or await self._claim(held)
+                or await self._run(held)
+            )
         except asyncio.CancelledError:
             outcome = Interrupted()
-        except Exception as fault:  # noqa: BLE001 - a fault of ours must not lose the message
+        except Exception as fault:  # noqa: BLE001 - a fault of ours must not lose the message, nor go on for ever
+            held.attempt = held.attempt or held.delivery.receive_count
             outcome = Failed(failure_of(fault))
         finally:
             self._ended(self._clock.now() - began)
@@ -164,7 +170,7 @@ class Dispatcher:
                 group=delivery.group,
                 sent_at=delivery.sent_at,
             )
-            held.job = job
+            self._introduce(held, job)
             held.task = task = self._registry.get(job.task)
             if task is None:
                 return Unknown("unknown-task", f"this worker has no task {job.task[:200]!r}")
@@ -177,6 +183,18 @@ class Dispatcher:
             return Poison("invalid-arguments", str(problem))
         early = (job.not_before or 0.0) - self._clock.wall()
         return NotDue(early) if early > _EARLY else None
+
+    def _introduce(self, held: Held, job: Job) -> None:
+        """Name the life after its job, so that the watchdog can name who blocks the loop."""
+        held.job = job
+        life = asyncio.current_task()
+        assert life is not None
+        life.set_name(f"job {job.task} {job.id}")
+        self._tell(JobDelivered(job, held.delivery.receive_count, self._waited(job)))
+
+    def _lapsed(self, held: Held) -> Outcome | None:
+        """What waited for so long that its lease ended may be somebody else's by now."""
+        return Unstarted() if held.lease.remaining <= 0 else None
 
     def _refused(self, held: Held) -> Outcome | None:
         """Without a job store the receive count stands for the attempts."""
@@ -208,9 +226,11 @@ class Dispatcher:
         job, task = held.job, held.task
         assert job is not None
         assert task is not None
+        if self.interrupted.is_set() or self._lapsed(held):
+            return Interrupted()
         held.run = run = Run()
         self._watch_lease(held, run)
-        self._tell(JobStarted(job, held.attempt, held.delivery.receive_count, self._waited(held)))
+        self._tell(JobStarted(job, held.attempt, held.delivery.receive_count, self._waited(job)))
         began = self._clock.now()
         attempt = Attempt(task, job, held.arguments, self._context(held, task, began), run, held.crashes)
         outcome = await self._executor.attempt(attempt)
@@ -246,112 +266,17 @@ class Dispatcher:
             lease=held.lease,
         )
 
-    async def _settle(self, held: Held, outcome: Outcome) -> None:
-        """Decide, copy what is to be kept, record, and let go; in this order, so that nothing is lost between two steps."""
+    async def _settle(self, held: Held, outcome: Outcome, *, linger: float = 0.0) -> None:
         if held.settled:
             return
         held.settled = True
         held.lease.on_lost = held.lease.on_cap = None
-        verdict = decide(outcome, self._situation(held))
-        await self._close(held, outcome, verdict)
-
-    async def _close(self, held: Held, outcome: Outcome, verdict: Verdict) -> None:
         try:
-            disposition = await self._carry_out(held, outcome, verdict)
-            job = held.job
-            self._tell(
-                JobSettled(
-                    queue=held.delivery.queue,
-                    message_id=held.delivery.message_id,
-                    job_id=job.id if job else None,
-                    task=job.task if job else None,
-                    outcome=outcome,
-                    disposition=type(disposition).__name__.lower(),
-                    delay=getattr(disposition, "delay", 0.0),
-                )
-            )
+            outcome = await self._closing.close(held, outcome, linger=linger)
         finally:
-            self._book.drop(held.lease)
             if self._in_hand.get(held.delivery.message_id) is held:
                 del self._in_hand[held.delivery.message_id]
             self._settled(held, outcome)
 
-    async def _carry_out(self, held: Held, outcome: Outcome, verdict: Verdict) -> Disposition:
-        if not await self._copied(held, verdict):
-            status = JobStatus.RETRYING if verdict.status else None
-            verdict = Verdict(Hide(_AFTER_FAILED_COPY), status, verdict.attempt_back)
-        if not await self._claims.record(held, outcome, verdict):
-            self._book.drop(held.lease)
-            return Leave()
-        match verdict.disposition:
-            case Delete() | DeadLetter() | Resend():
-                await self._settler.delete(held)
-            case Hide(delay):
-                await self._settler.hide(held, delay)
-            case Leave():
-                self._book.drop(held.lease)
-        return verdict.disposition
-
-    async def _copied(self, held: Held, verdict: Verdict) -> bool:
-        """Send what another queue is to keep before anything is recorded or deleted: at worst it is there twice."""
-        match verdict.disposition:
-            case DeadLetter(reason, detail) as disposition:
-                queue = self._queues[held.delivery.queue].dead_letter_queue
-                assert queue is not None
-                sent = await self._settler.copy_to_dead_letters(held, disposition, queue)
-                if sent:
-                    self._tell_dead_lettered(held, reason, detail)
-                return sent
-            case Resend() as disposition:
-                return await self._settler.send_anew(held, disposition, attempts=self._used(held, verdict))
-            case _:
-                return True
-
-    def _used(self, held: Held, verdict: Verdict) -> int:
-        """Return the attempts that a message sent anew must carry, where no store counts them."""
-        assert held.job is not None
-        if self._claims.counts_attempts:
-            return 0
-        return held.attempt - verdict.attempt_back if held.run else held.job.attempts
-
-    def _tell_dead_lettered(self, held: Held, reason: str, detail: str) -> None:
-        job = held.job
-        self._tell(
-            DeadLettered(
-                held.delivery.queue,
-                held.delivery.message_id,
-                job.id if job else None,
-                job.task if job else None,
-                reason,
-                detail,
-            )
-        )
-
-    async def _delete_again(self, held: Held) -> None:
-        held.settled = True
-        await self._close(held, Succeeded(None), Verdict(Delete()))
-
-    def _waited(self, held: Held) -> float:
-        job = held.job
-        assert job is not None
+    def _waited(self, job: Job) -> float:
         return max(0.0, self._clock.wall() - job.enqueued_at) if job.enqueued_at else 0.0
-
-    def _situation(self, held: Held) -> Situation:
-        delivery, task = held.delivery, held.task
-        now, wall = self._clock.now(), self._clock.wall()
-        queue = self._queues[delivery.queue]
-        return Situation(
-            attempt=held.attempt,
-            receive_count=delivery.receive_count,
-            retry=task.retry if task else _DEFAULT_RETRY,
-            on_exhausted=task.on_exhausted if task else "dead-letter",
-            fifo=is_fifo(delivery.queue),
-            hidden_for=now - held.lease.granted,
-            age=max(0.0, wall - delivery.sent_at) if delivery.sent_at else 0.0,
-            retention=queue.retention,
-            since_first_receive=max(0.0, wall - delivery.first_received_at) if delivery.first_received_at else 0.0,
-            park_for=self._options.park_for,
-            in_flight_share=self.in_flight_share.get(delivery.queue, 0.0),
-            dead_letter_queue=queue.dead_letter_queue is not None,
-            random=self._random.random(),
-        )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
+from sqsjobs.clock import Clock, SystemClock
 from sqsjobs.codec import ResultNotEncodable
 from sqsjobs.context import CallNext, JobContext, Middleware, running_job
 from sqsjobs.errors import Discard, Reject, RetryAfter, Snooze, Steering
@@ -22,6 +23,7 @@ from sqsjobs.outcome import (
     Discarded,
     Failed,
     Failure,
+    Interrupted,
     Outcome,
     Rejected,
     RetryRequested,
@@ -30,7 +32,7 @@ from sqsjobs.outcome import (
     TimedOut,
 )
 from sqsjobs.task import Task
-from sqsjobs.worker.failure import failure_of
+from sqsjobs.worker.failure import failure_of, is_final, portable, readable
 from sqsjobs.worker.processes import ChildDied, ProcessPool, RemoteError, Reply
 from sqsjobs.worker.run import Run
 
@@ -75,6 +77,7 @@ class Executor:
         result_bytes: the largest value that is recorded.
         crash_limit: crashes at which a job is not run again.
         observer: hears of threads that overran.
+        clock: the worker's, for deadlines; the machine's by default.
     """
 
     def __init__(
@@ -88,7 +91,9 @@ class Executor:
         result_bytes: int,
         crash_limit: int,
         observer: Observer,
+        clock: Clock | None = None,
     ) -> None:
+        self._thread_slots = asyncio.Semaphore(threads)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="sqsjobs-job")
         self._processes = processes
         self._middleware = tuple(middleware)
@@ -97,6 +102,7 @@ class Executor:
         self._result_bytes = result_bytes
         self._crash_limit = crash_limit
         self._tell = observer
+        self._clock = clock or SystemClock()
         self.overrunning = 0
         """Threads that go on past their timeout, or past the end of their lease."""
 
@@ -109,25 +115,28 @@ class Executor:
 
     async def attempt(self, attempt: Attempt) -> Outcome:
         """Run the function and return what became of it; raises only if the task it is called in is cancelled."""
-        timeout = attempt.task.timeout
-        timer = timeout and asyncio.get_running_loop().call_later(timeout, attempt.run.end, TimedOut(timeout))
         token = running_job.set(attempt.context)
         try:
+            attempt.run.limit(attempt.task.timeout)
             with self._scope(attempt.context) if self._scope else nullcontext():
                 return await self._outcome(attempt)
         finally:
+            attempt.run.limit(None)
             running_job.reset(token)
-            if timer:
-                timer.cancel()
 
     async def _outcome(self, attempt: Attempt) -> Outcome:  # noqa: PLR0911 - one per way to end
+        life = asyncio.current_task()
+        assert life is not None
         try:
-            value = await self._through_middleware(attempt)
+            with attempt.run.stopped_by(life.cancel):
+                value = await self._through_middleware(attempt)
             return self._succeeded(attempt.task, value)
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
             if attempt.run.verdict is not None and attempt.run.cancelled():
                 return attempt.run.verdict
-            raise
+            if life.cancelling():
+                raise
+            return Failed(failure_of(error))  # the job awaited what somebody else had cancelled
         except Steering as wish:
             return _steered(wish)
         except ChildDied as death:
@@ -137,9 +146,7 @@ class Executor:
         except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:  # noqa: BLE001 - SystemExit too: a job must not end the worker
-            if isinstance(attempt.run.verdict, TimedOut):
-                return attempt.run.verdict
-            return Failed(failure_of(error), permanent=_gives_up(attempt.task, error))
+            return _excuse(attempt) or Failed(failure_of(error), permanent=is_final(error, attempt.task.retry))
 
     def _succeeded(self, task: Task[..., Any], value: object) -> Outcome:
         if not self._keeps_results:
@@ -167,31 +174,31 @@ class Executor:
     async def _through_middleware(self, attempt: Attempt) -> object:
         if not self._middleware:
             return await self._call(attempt)
-        call_next: CallNext = functools.partial(self._call, attempt)
+        call_next: CallNext = functools.partial(self._call_for_middleware, attempt)
         for middleware in reversed(self._middleware):
             call_next = functools.partial(middleware, attempt.context, call_next)
         return await call_next()
 
+    async def _call_for_middleware(self, attempt: Attempt) -> object:
+        value = await self._call(attempt)
+        return attempt.task.codec.decode_result(value.result) if isinstance(value, Reply) else value
+
     async def _call(self, attempt: Attempt) -> object:
         task = attempt.task
         if task.executor == "process" or (attempt.crashes >= _ALONE_AFTER and self._processes.can_run(task)):
-            return await self._processes.run(attempt.task, attempt.job, attempt.context, attempt.run)
+            return await self._call_in_process(attempt)
         if task.executor == "thread":
             return await self._call_in_thread(attempt)
-        return await self._call_on_loop(attempt)
+        return await task.function(**attempt.arguments)
 
-    async def _call_on_loop(self, attempt: Attempt) -> object:
-        job_task = asyncio.current_task()
-        assert job_task is not None
-        attempt.run.stoppable_by(job_task.cancel)
-        try:
-            return await attempt.task.function(**attempt.arguments)
-        finally:
-            attempt.run.stoppable_by(None)
+    async def _call_in_process(self, attempt: Attempt) -> object:
+        async with self._turn(self._processes.slots, attempt) as context:
+            return await self._processes.run(
+                attempt.task, attempt.job, context, attempt.run, keeps_result=self._keeps_results
+            )
 
     async def _call_in_thread(self, attempt: Attempt) -> object:
         call = functools.partial(attempt.task.function, **attempt.arguments)
-        context = contextvars.copy_context()
         overran = False
 
         def overrun() -> None:
@@ -201,25 +208,23 @@ class Executor:
             if isinstance(attempt.run.verdict, TimedOut):
                 self._tell(JobOverran(attempt.job, attempt.run.verdict.after))
 
-        attempt.run.stoppable_by(overrun)
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, context.run, _kept, call)
-        except _StopIterationKept as kept:
-            raise RuntimeError("the task raised StopIteration") from kept.__cause__
-        finally:
-            attempt.run.stoppable_by(None)
-            self.overrunning -= overran
+        async with self._turn(self._thread_slots, attempt) as context:
+            running_job.set(context)
+            carried = contextvars.copy_context()
+            try:
+                with attempt.run.stopped_by(overrun):
+                    return await asyncio.get_running_loop().run_in_executor(self._threads, carried.run, portable, call)
+            finally:
+                self.overrunning -= overran
 
-
-class _StopIterationKept(Exception):
-    """A wrapper, since a future cannot carry StopIteration."""
-
-
-def _kept(call: Callable[[], object]) -> object:
-    try:
-        return call()
-    except StopIteration as error:
-        raise _StopIterationKept from error
+    @asynccontextmanager
+    async def _turn(self, slots: asyncio.Semaphore, attempt: Attempt) -> AsyncIterator[JobContext]:
+        """Wait for a thread or a child; the timeout counts from there. Yields the job's context with its deadline."""
+        timeout = attempt.task.timeout
+        attempt.run.limit(None)
+        async with slots:
+            attempt.run.limit(timeout)
+            yield replace(attempt.context, deadline=self._clock.now() + timeout) if timeout else attempt.context
 
 
 def _steered(wish: Steering) -> Outcome:
@@ -227,14 +232,21 @@ def _steered(wish: Steering) -> Outcome:
         case Snooze():
             return Snoozed(wish.delay)
         case RetryAfter():
-            return RetryRequested(wish.delay, wish.reason)
+            return RetryRequested(wish.delay, readable(wish.reason))
         case Discard():
-            return Discarded(wish.reason)
+            return Discarded(readable(wish.reason))
         case Reject():
-            return Rejected(wish.reason)
+            return Rejected(readable(wish.reason))
         case _:
             return Failed(failure_of(wish))
 
 
-def _gives_up(task: Task[..., Any], error: BaseException) -> bool:
-    return task.retry.gives_up_on(error) and not isinstance(error, SystemExit)
+def _excuse(attempt: Attempt) -> Outcome | None:
+    """What a job raises after it was asked to end says less than why it was."""
+    match attempt.run.verdict:
+        case TimedOut() as verdict:
+            return verdict
+        case Interrupted() as verdict if attempt.task.executor == "loop":
+            return verdict
+        case _:
+            return None

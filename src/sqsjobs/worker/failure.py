@@ -1,16 +1,20 @@
-"""Turns an exception of a job into text: type, message, frames without local variables, and a fingerprint."""
+"""What a job raises: turned into text (type, message, frames without local variables, a fingerprint), and judged."""
 
 from __future__ import annotations
 
 import hashlib
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Final, TypeVar
 
 from sqsjobs.outcome import Failure
+from sqsjobs.retry import Retry
 
-__all__ = ["failure_of"]
+__all__ = ["failure_of", "is_final", "portable", "readable"]
+
+T = TypeVar("T")
 
 _MESSAGE: Final = 4_000
 _TRACEBACK: Final = 16_000
@@ -18,14 +22,32 @@ _OWN_FILES: Final = str(Path(__file__).parent)
 
 
 def failure_of(error: BaseException) -> Failure:
-    """Return `error` as text; the worker's own frames at its top are left out."""
+    """Return `error` as text; what called the job's function is left out."""
     frames = _without_own(error.__traceback__)
     return Failure(
         type=qualified_name(type(error)),
-        message=_message(error)[:_MESSAGE],
-        traceback=_shortened("".join(traceback.format_exception(type(error), error, frames))),
+        message=readable(_message(error)[:_MESSAGE]),
+        traceback=readable(_shortened("".join(traceback.format_exception(type(error), error, frames)))),
         fingerprint=_fingerprint(error, frames),
     )
+
+
+def is_final(error: BaseException, retry: Retry) -> bool:
+    """Whether no attempt follows `error`; after a SystemExit, or a cancellation that nobody asked for, one does."""
+    return isinstance(error, Exception) and retry.gives_up_on(error)
+
+
+def portable(call: Callable[[], T]) -> T:
+    """Call `call` in a thread; a StopIteration, which no future can carry, becomes a RuntimeError as in a coroutine."""
+    try:
+        return call()
+    except StopIteration as error:
+        raise RuntimeError("the task raised StopIteration") from error
+
+
+def readable(text: str) -> str:
+    """Return `text` with question marks for lone surrogates, which neither SQS nor a job store could hold."""
+    return text.encode(errors="replace").decode()
 
 
 def qualified_name(cls: type) -> str:
@@ -41,9 +63,13 @@ def _message(error: BaseException) -> str:
 
 
 def _without_own(frames: TracebackType | None) -> TracebackType | None:
-    while frames is not None and frames.tb_next and frames.tb_frame.f_code.co_filename.startswith(_OWN_FILES):
-        frames = frames.tb_next
-    return frames
+    """Begin after the last frame of the worker's own, where there is something after it."""
+    begin = frame = frames
+    while frame is not None:
+        if frame.tb_next is not None and frame.tb_frame.f_code.co_filename.startswith(_OWN_FILES):
+            begin = frame.tb_next
+        frame = frame.tb_next
+    return begin
 
 
 def _shortened(text: str) -> str:

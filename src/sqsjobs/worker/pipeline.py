@@ -22,6 +22,7 @@ from sqsjobs.store.base import JobStore
 from sqsjobs.store.tracking import Tracking
 from sqsjobs.transport.base import Delivery, QueueDescription, Transport
 from sqsjobs.worker.claims import Claims
+from sqsjobs.worker.closing import Closing
 from sqsjobs.worker.dispatcher import Dispatcher
 from sqsjobs.worker.executor import Executor, JobScope
 from sqsjobs.worker.health import Health, Signs
@@ -123,16 +124,27 @@ class Pipeline:
             result_bytes=options.result_bytes,
             crash_limit=options.crash_limit,
             observer=tell,
+            clock=clock,
         )
         self.intake = Intake(around.queues, options)
         self.poller = Poller(
             self.intake, around.transport, options, self._received, observer=tell, clock=clock, random=random
+        )
+        self._closing = Closing(
+            queues=queues,
+            claims=self._claims,
+            settler=self.settler,
+            options=options,
+            observer=tell,
+            clock=clock,
+            random=random,
         )
         self.dispatcher = Dispatcher(
             registry=around.registry,
             queues=queues,
             claims=self._claims,
             executor=self.executor,
+            closing=self._closing,
             settler=self.settler,
             book=book,
             options=options,
@@ -140,7 +152,6 @@ class Pipeline:
             settled=self._message_settled,
             observer=tell,
             clock=clock,
-            random=random,
         )
         self._empty = asyncio.Event()
         self._advance_soon = False
@@ -254,12 +265,13 @@ class Pipeline:
         while True:
             await asyncio.sleep(_QUOTA_EVERY)
             hidden, self._hidden = self._hidden, {}
-            for queue in self.dispatcher.in_flight_share.keys() | {q for q, count in hidden.items() if count > _CROWD}:
+            shares = self._closing.in_flight_share
+            for queue in shares.keys() | {queue for queue, count in hidden.items() if count > _CROWD}:
                 try:
                     described = await self._around.transport.describe(queue)
                 except TransportError:
                     continue
-                self.dispatcher.in_flight_share[queue] = described.in_flight / _QUOTA
+                shares[queue] = described.in_flight / _QUOTA
 
     # Stopping
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
-import os
 import signal
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -27,8 +26,8 @@ from sqsjobs.worker.run import Run
 __all__ = ["ChildDied", "ProcessPool", "RemoteError", "Reply"]
 
 _SPAWN: Final = multiprocessing.get_context("spawn")
-_KILL_AFTER: Final = 2.0
-"""Seconds that a child has to clean up after SIGTERM."""
+_LAST_WORDS: Final = 2.0
+"""Seconds that a child which was dismissed, or has died, has to be gone."""
 
 
 class ChildDied(Exception):
@@ -60,7 +59,8 @@ class ProcessPool:
     """
 
     def __init__(self, size: int, app_path: str | None) -> None:
-        self._slots = asyncio.Semaphore(size)
+        self.slots = asyncio.Semaphore(size)
+        """To be had before `run`."""
         self._app_path = app_path
         self._idle: list[_Child] = []
         self._encode = msgspec.json.Encoder().encode
@@ -69,35 +69,39 @@ class ProcessPool:
         """Whether a child would find the task's function: it is importable by its module and name."""
         return self._app_path is not None or "<" not in task.function.__qualname__
 
-    async def run(self, task: Task[..., Any], job: Job, context: JobContext, run: Run) -> Reply:
-        """Run one job in a child.
+    async def run(self, task: Task[..., Any], job: Job, context: JobContext, run: Run, *, keeps_result: bool) -> Reply:
+        """Run one job in a child; its timeout counts from when the child has it.
 
         Raises:
             ChildDied: if the child died, also where it was killed because `run` was asked to end.
             RemoteError: what the function raised; or one of the steering requests.
         """
-        waiter = asyncio.current_task()
-        assert waiter is not None
-        run.stoppable_by(waiter.cancel)
-        async with self._slots:
-            child = self._idle.pop() if self._idle else await _Child.start()
-            try:
-                run.stoppable_by(child.kill)
-                answer = await child.ask(self._request(task, job, context))
-            except BaseException:
-                child.kill()
-                raise
-            finally:
-                run.stoppable_by(None)
-            self._idle.append(child)
+        child = self._idle_child() or await _Child.start()
+        try:
+            with run.stopped_by(child.kill):
+                run.limit(task.timeout)
+                answer = await child.ask(self._request(task, job, context, keeps_result=keeps_result))
+        except BaseException:
+            child.kill()
+            raise
+        self._idle.append(child)
         return _unfolded(answer)
 
     async def aclose(self) -> None:
-        """End the idle children."""
-        while self._idle:
-            self._idle.pop().dismiss()
+        """End the idle children, and wait for their ends."""
+        idle, self._idle = self._idle, []
+        for child in idle:
+            child.dismiss()
+        await asyncio.gather(*(child.gone() for child in idle))
 
-    def _request(self, task: Task[..., Any], job: Job, context: JobContext) -> bytes:
+    def _idle_child(self) -> _Child | None:
+        while self._idle:
+            child = self._idle.pop()
+            if child.alive:  # one may have been killed since, which is no crash of the next job
+                return child
+        return None
+
+    def _request(self, task: Task[..., Any], job: Job, context: JobContext, *, keeps_result: bool) -> bytes:
         return self._encode(
             ChildJob(
                 app_path=self._app_path,
@@ -113,6 +117,7 @@ class ProcessPool:
                 attempt=context.attempt,
                 deadline=context.deadline,
                 fencing_token=context.fencing_token,
+                keeps_result=keeps_result,
             )
         )
 
@@ -157,7 +162,7 @@ class _Child:
             await self._readable()
             return self._decode(self._pipe.recv_bytes())
         except (EOFError, OSError) as error:
-            await asyncio.to_thread(self._process.join, _KILL_AFTER)
+            await asyncio.to_thread(self._process.join, _LAST_WORDS)
             raise ChildDied(f"the child process ended with {_spelled(self._process.exitcode)}") from error
 
     async def _readable(self) -> None:
@@ -169,10 +174,19 @@ class _Child:
         finally:
             loop.remove_reader(self._pipe.fileno())
 
+    @property
+    def alive(self) -> bool:
+        return self._process.is_alive()
+
+    async def gone(self) -> None:
+        """Wait for the end of a child that was dismissed; one that lingers is killed."""
+        await asyncio.to_thread(self._process.join, _LAST_WORDS)
+        self.kill()
+        await asyncio.to_thread(self._process.join, _LAST_WORDS)
+
     def kill(self) -> None:
         """Kill the child; whoever waits for its answer hears that it died."""
-        if self._process.is_alive() and self._process.pid is not None:
-            os.kill(self._process.pid, signal.SIGKILL)
+        self._process.kill()
 
     def dismiss(self) -> None:
         """Let an idle child end: it reads the end of the pipe."""

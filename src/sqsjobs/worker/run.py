@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from sqsjobs.outcome import LostLease, Outcome
+from sqsjobs.outcome import LostLease, Outcome, TimedOut
 
 __all__ = ["Run"]
 
@@ -17,26 +18,44 @@ class Run:
     stopped, so its verdict waits until it ends by itself.
     """
 
-    __slots__ = ("_stop", "verdict")
+    __slots__ = ("_stop", "_timer", "verdict")
 
     def __init__(self) -> None:
         self.verdict: Outcome | None = None
         """What the attempt is to end as, if it does not end by itself first."""
         self._stop: Callable[[], object] | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
     def end(self, verdict: Outcome) -> None:
         """Ask the attempt to end as `verdict`; the first verdict counts, but a lost lease overrides it."""
-        if self.verdict is None or isinstance(verdict, LostLease):
-            first = self.verdict is None
+        first = self.verdict is None
+        if first or isinstance(verdict, LostLease):
             self.verdict = verdict
-            if first and self._stop is not None:
-                self._stop()
+        if first and self._stop is not None:
+            self._stop()
 
-    def stoppable_by(self, stop: Callable[[], object] | None) -> None:
-        """Say what stops the attempt from now on; at once if its end was asked for already."""
-        self._stop = stop
-        if stop is not None and self.verdict is not None:
-            stop()
+    def limit(self, timeout: float | None) -> None:
+        """End it as timed out in `timeout` seconds from now; None: let it take its time."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if timeout is not None:
+            self._timer = asyncio.get_running_loop().call_later(timeout, self.end, TimedOut(timeout))
+
+    @contextmanager
+    def stopped_by(self, stop: Callable[[], object]) -> Iterator[None]:
+        """Let `stop` be what stops the attempt within the block.
+
+        Raises:
+            CancelledError: if its end was asked for before.
+        """
+        if self.verdict is not None:
+            raise asyncio.CancelledError
+        before, self._stop = self._stop, stop
+        try:
+            yield
+        finally:
+            self._stop = before
 
     def cancelled(self) -> bool:
         """Whether a cancellation that arrived in the current task was ours; if so it is taken back."""

@@ -135,10 +135,19 @@ class Settler:
         problem = await self._until(attempt, _entry_problem, while_=lambda: held.lease.remaining > 0)
         return self._reported(held, "hide", problem)
 
-    async def copy_to_dead_letters(self, held: Held, disposition: DeadLetter, queue: str) -> bool:
+    def let_go(self, held: Held) -> None:
+        """Extend the message's lease no more."""
+        self._book.drop(held.lease)
+
+    async def copy_to_dead_letters(self, held: Held, disposition: DeadLetter, queue: str, *, attempts: int) -> bool:
         """Send an annotated copy to the dead-letter queue `queue`; False if it was not taken."""
         annotation = annotate(
-            held, disposition, worker=self._worker, time=self._clock.wall(), with_error=self._annotate_errors
+            held,
+            disposition,
+            attempts=attempts,
+            worker=self._worker,
+            time=self._clock.wall(),
+            with_error=self._annotate_errors,
         )
         return await self._copy(held, "dead-letter", queue, dead_letter(held.delivery, annotation, queue))
 

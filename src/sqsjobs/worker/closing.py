@@ -1,0 +1,186 @@
+"""The end of a message's life in a worker: decide, copy what is to be kept, record, let go; in this order.
+
+Nothing is lost between two steps: at worst a copy is there twice, or a job that has ended comes once more
+and is deleted unrun.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from random import Random
+from typing import Final
+
+from sqsjobs.clock import Clock
+from sqsjobs.disposition import DeadLetter, Delete, Disposition, Hide, Leave, Resend, Situation, Verdict, decide
+from sqsjobs.events import DeadLettered, JobSettled, Observer, SettleFailed
+from sqsjobs.job import JobStatus
+from sqsjobs.outcome import Outcome
+from sqsjobs.retry import Retry
+from sqsjobs.transport.base import QueueDescription, is_fifo
+from sqsjobs.worker.claims import Claims
+from sqsjobs.worker.held import Held
+from sqsjobs.worker.options import WorkerOptions
+from sqsjobs.worker.settler import Settler
+
+__all__ = ["Closing"]
+
+_AFTER_FAILED_COPY: Final = 60.0
+_DEFAULT_RETRY: Final = Retry()
+
+
+class Closing:
+    """Ends the lives of messages.
+
+    Args:
+        queues: what the queues' attributes say, by name.
+    """
+
+    def __init__(
+        self,
+        *,
+        queues: Mapping[str, QueueDescription],
+        claims: Claims,
+        settler: Settler,
+        options: WorkerOptions,
+        observer: Observer,
+        clock: Clock,
+        random: Random,
+    ) -> None:
+        self._queues = queues
+        self._claims = claims
+        self._settler = settler
+        self._options = options
+        self._tell = observer
+        self._clock = clock
+        self._random = random
+        self.in_flight_share: dict[str, float] = {}
+        """The queues' shares of their in-flight quotas, where they were looked up."""
+
+    async def close(self, held: Held, outcome: Outcome, *, linger: float = 0.0) -> Outcome:
+        """Do with the message what follows from `outcome`; whatever is hidden is so for at least `linger` seconds.
+
+        Returns the outcome that counted: a claim that is made to record the end may be refused. What goes wrong
+        is told; the message then comes back by itself.
+        """
+        disposition: Disposition = Leave()
+        try:
+            outcome, verdict = await self._judged(held, outcome)
+            disposition = await self._carry_out(held, outcome, _at_least(linger, verdict))
+        except Exception as fault:  # noqa: BLE001 - one message's trouble is not the worker's
+            self._tell_failed(held, repr(fault))
+        finally:
+            self._settler.let_go(held)
+        self._tell_settled(held, outcome, disposition)
+        return outcome
+
+    async def _judged(self, held: Held, outcome: Outcome) -> tuple[Outcome, Verdict]:
+        """Decide; an end is recorded under a claim, so one is made where there was none.
+
+        The dead letter names that claim's epoch, by which it opens the record again when it is sent back.
+        """
+        verdict = decide(outcome, self._situation(held))
+        if verdict.status is not None and verdict.status.ended and not held.epoch:
+            refusal = await self._claims.claim(held)
+            if refusal is not None:
+                return refusal, decide(refusal, self._situation(held))
+        if held.run is None:
+            verdict = replace(verdict, attempt_back=True)
+        return outcome, verdict
+
+    async def _carry_out(self, held: Held, outcome: Outcome, verdict: Verdict) -> Disposition:
+        if not await self._copied(held, verdict):
+            status = JobStatus.RETRYING if verdict.status else None
+            verdict = Verdict(Hide(_AFTER_FAILED_COPY), status, verdict.attempt_back)
+        if not await self._claims.record(held, outcome, verdict):
+            return Leave()
+        match verdict.disposition:
+            case Delete() | DeadLetter() | Resend():
+                done = await self._settler.delete(held)
+            case Hide(delay):
+                done = held.lease.remaining > 0 and await self._settler.hide(held, delay)
+            case Leave():
+                done = True
+        return verdict.disposition if done else Leave()
+
+    async def _copied(self, held: Held, verdict: Verdict) -> bool:
+        """Send what another queue is to keep before anything is recorded or deleted: at worst it is there twice."""
+        match verdict.disposition:
+            case DeadLetter(reason, detail) as disposition:
+                queue = self._queues[held.delivery.queue].dead_letter_queue
+                assert queue is not None
+                attempts = max(0, held.attempt - verdict.attempt_back)
+                sent = await self._settler.copy_to_dead_letters(held, disposition, queue, attempts=attempts)
+                if sent:
+                    self._tell_dead_lettered(held, reason, detail)
+                return sent
+            case Resend() as disposition:
+                return await self._settler.send_anew(held, disposition, attempts=self._used(held, verdict))
+            case _:
+                return True
+
+    def _used(self, held: Held, verdict: Verdict) -> int:
+        """Return the attempts that a message sent anew must carry, where no store counts them."""
+        assert held.job is not None
+        if self._claims.counts_attempts:
+            return 0
+        return held.attempt - verdict.attempt_back if held.run else held.job.attempts
+
+    def _situation(self, held: Held) -> Situation:
+        delivery, task = held.delivery, held.task
+        now, wall = self._clock.now(), self._clock.wall()
+        queue = self._queues[delivery.queue]
+        return Situation(
+            attempt=held.attempt,
+            receive_count=delivery.receive_count,
+            retry=task.retry if task else _DEFAULT_RETRY,
+            on_exhausted=task.on_exhausted if task else "dead-letter",
+            fifo=is_fifo(delivery.queue),
+            hidden_for=now - held.lease.granted,
+            age=max(0.0, wall - delivery.sent_at) if delivery.sent_at else 0.0,
+            retention=queue.retention,
+            since_first_receive=max(0.0, wall - delivery.first_received_at) if delivery.first_received_at else 0.0,
+            park_for=self._options.park_for,
+            in_flight_share=self.in_flight_share.get(delivery.queue, 0.0),
+            dead_letter_queue=queue.dead_letter_queue is not None,
+            random=self._random.random(),
+        )
+
+    def _tell_settled(self, held: Held, outcome: Outcome, disposition: Disposition) -> None:
+        job = held.job
+        self._tell(
+            JobSettled(
+                queue=held.delivery.queue,
+                message_id=held.delivery.message_id,
+                job_id=job.id if job else None,
+                task=job.task if job else None,
+                outcome=outcome,
+                disposition=type(disposition).__name__.lower(),
+                delay=getattr(disposition, "delay", 0.0),
+            )
+        )
+
+    def _tell_dead_lettered(self, held: Held, reason: str, detail: str) -> None:
+        job = held.job
+        self._tell(
+            DeadLettered(
+                held.delivery.queue,
+                held.delivery.message_id,
+                job.id if job else None,
+                job.task if job else None,
+                reason,
+                detail,
+            )
+        )
+
+    def _tell_failed(self, held: Held, problem: str) -> None:
+        job_id = held.job.id if held.job else None
+        self._tell(SettleFailed(held.delivery.queue, held.delivery.message_id, job_id, "leave", problem))
+
+
+def _at_least(linger: float, verdict: Verdict) -> Verdict:
+    match verdict.disposition:
+        case Hide(delay) if delay < linger:
+            return replace(verdict, disposition=Hide(linger))
+        case _:
+            return verdict
