@@ -108,9 +108,11 @@ async def test_what_no_job_could_have_is_refused(jobs: MemoryApp) -> None:
 
 async def test_messages_written_by_hand_are_no_obstacle(jobs: MemoryApp) -> None:
     wrong = '{"sqsjobs": 1, "task": "resize", "id": "0123456789abcdef", "args": {"width": "wide"}}'
-    await app.transport.send("images", [OutgoingMessage("not JSON"), OutgoingMessage(wrong)])
+    smallest = OutgoingMessage('{"sqsjobs": 1, "task": "billing.invoice", "args": {"total": 1}}')
+    await app.transport.send("images", [OutgoingMessage("not JSON"), OutgoingMessage(wrong), smallest, smallest])
     assert jobs.assert_enqueued(resize).arguments == {"width": "wide"}
-    assert len(jobs.enqueued()) == 1
+    jobs.assert_enqueued_times(2, invoice, total=1)
+    assert len(jobs.enqueued()) == 3
 
 
 def test_what_was_enqueued_without_an_event_loop_counts_too() -> None:

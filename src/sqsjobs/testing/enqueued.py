@@ -19,7 +19,7 @@ from sqsjobs.task import Task
 from sqsjobs.testing.telling import told_call
 from sqsjobs.transport.base import OutgoingMessage
 
-__all__ = ["EnqueuedJob", "Wanted", "enqueued_job", "told_difference"]
+__all__ = ["EnqueuedJob", "SentMessage", "Wanted", "enqueued_job", "told_difference"]
 
 _TOLD: Final = 20
 """The most jobs that the message of a failed assertion lists."""
@@ -52,16 +52,26 @@ class EnqueuedJob:
         return f"{call}{_told_sending(self.queue, self.delay, self.group, self.headers)}"
 
 
-def enqueued_job(queue: str, message: OutgoingMessage, registry: Registry) -> EnqueuedJob | None:
+@dataclass(frozen=True, slots=True)
+class SentMessage:
+    """A message that a queue has accepted, under its id."""
+
+    queue: str
+    id: str
+    message: OutgoingMessage
+
+
+def enqueued_job(sent: SentMessage, registry: Registry) -> EnqueuedJob | None:
     """Return the job that a message carries, or None if it carries none."""
+    message = sent.message
     try:
-        job = envelope.decode(message.body, queue=queue, message_id="0" * 16, group=message.group)
+        job = envelope.decode(message.body, queue=sent.queue, message_id=sent.id, group=message.group)
     except (InvalidEnvelope, UnsupportedVersion):
         return None
     return EnqueuedJob(
         id=job.id,
         task=job.task,
-        queue=queue,
+        queue=sent.queue,
         arguments=_arguments(job, registry.get(job.task)),
         delay=message.delay,
         group=message.group,

@@ -16,7 +16,7 @@ from sqsjobs.store.memory import MemoryStore
 from sqsjobs.task import Task
 from sqsjobs.testing.clock import MovableClock
 from sqsjobs.testing.drained import DrainReport, drain_report
-from sqsjobs.testing.enqueued import EnqueuedJob, Wanted, enqueued_job, told_difference
+from sqsjobs.testing.enqueued import EnqueuedJob, SentMessage, Wanted, enqueued_job, told_difference
 from sqsjobs.testing.recorded_events import RecordedEvents
 from sqsjobs.transport.address import SqsEndpoint
 from sqsjobs.transport.base import OutgoingMessage, SendResult, Sent
@@ -50,7 +50,7 @@ class MemoryApp:
         self.sqs = MemorySQS(clock=self.clock)
         self.events = RecordedEvents()
         self._store = MemoryStore(clock=self.clock) if store else None
-        self._sent: list[tuple[str, OutgoingMessage]] = []
+        self._sent: list[SentMessage] = []
         self._starts = _StartLimit()
         self._restoring = ExitStack()
         self._closing = AsyncExitStack()
@@ -133,8 +133,8 @@ class MemoryApp:
     def _jobs(self) -> Iterator[EnqueuedJob]:
         """Yield each job once: a worker sends it again for long delays, and copies it to the dead-letter queue."""
         known: set[str] = set()
-        for queue, message in tuple(self._sent):
-            job = enqueued_job(queue, message, self.app.registry)
+        for sent in tuple(self._sent):
+            job = enqueued_job(sent, self.app.registry)
             if job is not None and job.id not in known:
                 known.add(job.id)
                 yield job
@@ -280,14 +280,15 @@ class _StartLimit:
 class _RecordingTransport(MemoryTransport):
     """A memory transport that writes down what was sent, its clones' messages in the same list."""
 
-    def __init__(self, sqs: MemorySQS, sent: list[tuple[str, OutgoingMessage]]) -> None:
+    def __init__(self, sqs: MemorySQS, sent: list[SentMessage]) -> None:
         super().__init__(sqs, create_missing=True)
         self._sent = sent
 
     async def send(self, queue: str, messages: Sequence[OutgoingMessage]) -> list[SendResult]:
         results = await super().send(queue, messages)
-        accepted = (message for message, result in zip(messages, results, strict=True) if isinstance(result, Sent))
-        self._sent.extend((queue, message) for message in accepted)
+        for message, result in zip(messages, results, strict=True):
+            if isinstance(result, Sent):
+                self._sent.append(SentMessage(queue, result.message_id, message))
         return results
 
     def clone(self) -> _RecordingTransport:
