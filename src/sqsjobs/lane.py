@@ -53,7 +53,7 @@ class Outgoing:
         deadline: when to give up, on the loop's clock.
         was_tried: whether a request has carried it.
         answer: to the last try, on a FIFO queue.
-        doubt: why SQS may have it although no try succeeded; empty if there is none.
+        doubt: the first failure after which SQS may have it although no try succeeded.
     """
 
     call: Call[object]
@@ -64,7 +64,7 @@ class Outgoing:
     deadline: float = inf
     was_tried: bool = False
     answer: Answer = _STOPPED
-    doubt: str = ""
+    doubt: TransportError | None = None
 
     @property
     def is_stopped(self) -> bool:
@@ -168,7 +168,7 @@ class Lane:
             self._trouble = error
             if may_have_arrived(error):
                 for entry in entries:
-                    entry.doubt = entry.doubt or str(error)
+                    entry.doubt = entry.doubt or error
             return [error] * len(entries)
         self._trouble = None
         return answers
@@ -186,11 +186,16 @@ def _unasked(trouble: TransportError) -> TransportError:
 def _final_error(entry: Outgoing, answer: NotSent | TransportError) -> SqsJobsError:
     """Say what is certain in the end: a doubt from an early try outlives the refusal of a later one."""
     if entry.doubt:
-        return EnqueueUncertain(entry.job.id, entry.doubt)
+        return _caused_by(entry.doubt, EnqueueUncertain(entry.job.id, str(entry.doubt)))
     match answer:
         case NotSent(code=code, problem=problem):
             return EnqueueRejected(f"SQS did not take the job ({code}): {problem}", job_id=entry.job.id, code=code)
         case RequestRejected():
-            return EnqueueRejected(str(answer), job_id=entry.job.id, code=answer.code)
+            return _caused_by(answer, EnqueueRejected(str(answer), job_id=entry.job.id, code=answer.code))
         case _:
             return answer
+
+
+def _caused_by(cause: TransportError, error: SqsJobsError) -> SqsJobsError:
+    error.__cause__ = cause
+    return error

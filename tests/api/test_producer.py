@@ -197,6 +197,7 @@ async def test_a_doubt_outlives_every_later_refusal(later, make):
         outcome = await rig.send(make())
     assert isinstance(outcome.error, EnqueueUncertain)
     assert outcome.error.job_id == outcome.job_id
+    assert isinstance(outcome.error.__cause__, TransportUnavailable)
     assert rig.events[-1].uncertain
 
 
