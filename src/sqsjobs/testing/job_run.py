@@ -31,6 +31,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 
+_CLOCK: Final = SystemClock()
+
 
 @dataclass(frozen=True, slots=True)
 class JobRun(Generic[R_co]):
@@ -142,7 +144,7 @@ def _job(task: Task[..., Any], arguments: bytes, job_id: JobId | None) -> Job:
         queue=options.queue,
         arguments=arguments,
         headers=options.headers,
-        enqueued_at=SystemClock().wall(),
+        enqueued_at=_CLOCK.wall(),
         group=options.group,
     )
 
@@ -162,6 +164,7 @@ async def _outcome(task: Task[..., Any], job: Job, conditions: _Conditions) -> O
         result_bytes=limits.result_bytes,
         crash_limit=limits.crash_limit,
         observer=lambda _: None,
+        clock=_CLOCK,
     )
     async with app.lifespan() if app and app.lifespan else nullcontext(), executor:
         return await executor.attempt(_attempt(task, job, conditions))
@@ -179,7 +182,7 @@ def _attempt(task: Task[..., Any], job: Job, conditions: _Conditions) -> Attempt
         headers=job.headers,
         group=job.group,
         enqueued_at=job.enqueued_at,
-        deadline=SystemClock().now() + run_task.timeout if run_task.timeout else None,
+        deadline=_CLOCK.now() + run_task.timeout if run_task.timeout else None,
         fencing_token=conditions.fencing_token,
         lease=_HeldLease(),
     )

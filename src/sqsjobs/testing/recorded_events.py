@@ -98,6 +98,7 @@ class RecordedEvents:
         Raises:
             AssertionError: after `timeout`; it says what was told instead.
         """
+        found: list[E] = []
         with self._listening() as listener:
             try:
                 async with asyncio.timeout(timeout):
