@@ -210,6 +210,16 @@ def _connect(address: tuple[str, int]) -> socket.socket:
     return filler
 
 
+async def test_a_server_that_speaks_no_tls_was_not_sent_to(server: WireServer) -> None:
+    """R59: nothing has left before the handshake is done."""
+    url = server.endpoint_url.replace("http://", "https://")
+    async with SqsTransport(endpoint_url=url, timeouts=QUICK) as transport:
+        error = await failure_of(transport.send("https://sqs.us-east-1.amazonaws.com/1/jobs", [OutgoingMessage("x")]))
+
+    assert type(error) is TransportUnavailable
+    assert not error.sent
+
+
 async def test_a_queue_whose_url_cannot_be_found_was_not_sent_to(server: WireServer, transport: SqsTransport) -> None:
     server.reactions["GetQueueUrl"] = fails("InternalFailure", status=500)
 
