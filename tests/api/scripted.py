@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from sqsjobs import MemorySQS, MemoryTransport, TransportError
-from sqsjobs.errors import AccessDenied, QueueNotFound, RequestRejected, Throttled, TransportUnavailable
+from sqsjobs.errors import TransportUnavailable
 from sqsjobs.transport.base import NotSent, OutgoingMessage, SendResult
 
 Send = Callable[[], Awaitable[list[SendResult]]]
@@ -78,7 +78,3 @@ class ScriptedTransport(MemoryTransport):
         clone = ScriptedTransport(sqs=self.sqs, always=self.always)
         clone.script, clone.requests = self.script, self.requests
         return clone
-
-
-DEFINITE = [AccessDenied, QueueNotFound, RequestRejected]
-TRANSIENT = [TransportUnavailable, Throttled]
