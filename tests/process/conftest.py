@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-
-from sqsjobs import App
 from tests.process import jobs
 from tests.process.rig import Ground, ground
+
+from sqsjobs import App
 
 
 @pytest.fixture

@@ -8,11 +8,12 @@ import urllib.request
 from pathlib import Path
 from socket import socket
 
+from tests.process import jobs
+from tests.process.rig import Ground
+
 from sqsjobs import App
 from sqsjobs.local import LocalServer
 from sqsjobs.transport.model import Fault, Refusal
-from tests.process import jobs
-from tests.process.rig import Ground
 
 
 def free_port() -> int:

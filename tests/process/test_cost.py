@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
-from sqsjobs import App
 from tests.process import jobs
 from tests.process.rig import Ground
+
+from sqsjobs import App
 
 PER_JOB = ("SendMessageBatch", "ReceiveMessage", "DeleteMessageBatch", "ChangeMessageVisibilityBatch")
 
@@ -18,7 +20,7 @@ async def test_an_idle_worker_makes_at_most_seven_calls_a_minute(field: Ground, 
         while len(field.called_at["ReceiveMessage"]) < 4:
             await asyncio.sleep(0.2)
     polls = field.called_at["ReceiveMessage"]
-    assert min(later - earlier for earlier, later in zip(polls, polls[1:], strict=False)) > 60 / 7
+    assert min(later - earlier for earlier, later in itertools.pairwise(polls)) > 60 / 7
     assert set(field.calls) == {"GetQueueUrl", "GetQueueAttributes", "ReceiveMessage"}
     assert field.calls["GetQueueUrl"] + field.calls["GetQueueAttributes"] <= 3
 
@@ -42,4 +44,4 @@ async def test_one_slot_on_a_busy_and_an_idle_queue_is_not_slowed_by_the_idle_on
     ends = [report.facts[0] for report in field.reports.of("end")]
     assert ends.index("seldom") < 300
     times = [report.at for report in field.reports.of("end")]
-    assert max(later - earlier for earlier, later in zip(times, times[1:], strict=False)) < 5  # never a whole long poll
+    assert max(later - earlier for earlier, later in itertools.pairwise(times)) < 5  # never a whole long poll

@@ -8,11 +8,11 @@ import time
 from collections import Counter
 
 import pytest
+from tests.process import jobs
+from tests.process.rig import Ground
 
 from sqsjobs import App
 from sqsjobs.job import JobStatus
-from tests.process import jobs
-from tests.process.rig import Ground
 
 
 async def test_kill_9_in_the_middle_of_200_jobs_loses_none_and_completes_none_twice(field: Ground, app: App) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import signal
 from collections import defaultdict
 
-from sqsjobs import App
 from tests.process import jobs
 from tests.process.rig import Ground
+
+from sqsjobs import App
 
 GROUPS, EACH = 50, 40
 

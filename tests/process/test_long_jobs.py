@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from tests.process import jobs
+from tests.process.rig import Ground
 
 from sqsjobs import App
 from sqsjobs.job import JobStatus
-from tests.process import jobs
-from tests.process.rig import Ground
 
 LEASE = ("--visibility", "5")
 

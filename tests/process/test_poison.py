@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
 from pathlib import Path
 
-from sqsjobs import App
-from sqsjobs.transport.base import OutgoingMessage
 from tests.process import jobs
 from tests.process.rig import Ground
+
+from sqsjobs import App
+from sqsjobs.transport.base import OutgoingMessage
 
 MALFORMED = [
     "",
@@ -61,8 +63,6 @@ sqs = boto3.client("sqs", endpoint_url=sys.argv[1], region_name="us-east-1", aws
 url = sqs.get_queue_url(QueueName="work-dlq")["QueueUrl"]
 print(sqs.receive_message(QueueUrl=url, MessageAttributeNames=["sqsjobs"])["Messages"][0]["MessageAttributes"]["sqsjobs"]["StringValue"])
 """
-    import asyncio
-
     shown = await asyncio.to_thread(
         subprocess.run,
         [sys.executable, "-c", program, field.server.endpoint_url],
