@@ -603,7 +603,7 @@ async def test_a_job_lives_its_whole_life(app, sqs):
 
     async with app:
         jobs = await app.enqueue_many(double.call(n) for n in range(20))
-        await app.worker(burst=True, wait=0).run()
+        await app.worker(burst=True, wait=1).run()
         assert [await job.result(timeout=0) for job in jobs] == [Thumb(n * 2) for n in range(20)]
     assert entered == ["in", "out"]
     assert sqs.peek("default") == []
