@@ -120,11 +120,12 @@ class Retry:
 
 
 def _exception_classes(option: str, given: object) -> tuple[type[Exception], ...]:
-    classes = given if isinstance(given, tuple) else (given,)
-    for cls in classes:
+    classes: list[type[Exception]] = []
+    for cls in given if isinstance(given, tuple) else (given,):
         if not (isinstance(cls, type) and issubclass(cls, Exception)):
             raise ConfigurationError(f"Retry: {option} takes exception classes, not {cls!r}")
-    return classes
+        classes.append(cls)
+    return tuple(classes)
 
 
 def _seconds(delay: timedelta | float, name: str) -> float:

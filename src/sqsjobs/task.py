@@ -67,7 +67,7 @@ class Task(Generic[P, R]):
         self.queue = options.queue
         self.retry = options.retry
         self.timeout = options.timeout
-        self.on_exhausted = options.on_exhausted
+        self.on_exhausted: OnExhausted = options.on_exhausted
         self.function = function
         self.executor = executor_of(function, options)
         self.codec = codec or TaskCodec.of(function, options.name)
