@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import quantiles
+from typing import TypeAlias
 
 from rich.console import Console
 from rich.table import Table
@@ -15,6 +16,9 @@ from sqsjobs.cli.demo.tasks import Compressed
 from sqsjobs.store.base import JobRecord
 
 __all__ = ["Ending", "Outcome", "show_report"]
+
+Row: TypeAlias = tuple[str, str, str]
+"""What, how much, and a remark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ def show_report(outcome: Outcome, console: Console) -> None:
     for rows in (_jobs(outcome), _dead_letters(outcome), _bytes(outcome), _speed(outcome), _calls(outcome)):
         for row in rows:
             table.add_row(*row)
-        table.add_section()
+        table.add_row()
     console.print(table)
     console.print(
         "Every job is accounted for: an intact file, or a dead letter that says why."
@@ -82,7 +86,7 @@ def show_report(outcome: Outcome, console: Console) -> None:
     )
 
 
-def _jobs(outcome: Outcome) -> list[tuple[str, str, str]]:
+def _jobs(outcome: Outcome) -> list[Row]:
     retried = len(outcome.succeeded) - len(outcome.at_once)
     return [
         ("jobs", f"{len(outcome.endings):,}", ""),
@@ -91,7 +95,7 @@ def _jobs(outcome: Outcome) -> list[tuple[str, str, str]]:
     ]
 
 
-def _dead_letters(outcome: Outcome) -> list[tuple[str, str, str]]:
+def _dead_letters(outcome: Outcome) -> list[Row]:
     reasons = Counter(
         f"{letter.reason}: {letter.annotation.error_type.removeprefix('builtins.')}"
         if letter.annotation
@@ -104,7 +108,7 @@ def _dead_letters(outcome: Outcome) -> list[tuple[str, str, str]]:
     ]
 
 
-def _bytes(outcome: Outcome) -> list[tuple[str, str, str]]:
+def _bytes(outcome: Outcome) -> list[Row]:
     before = sum(result.before for result in outcome.succeeded)
     saved = before - sum(result.after for result in outcome.succeeded)
     intact = sum(ending.intact for ending in outcome.endings)
@@ -114,7 +118,7 @@ def _bytes(outcome: Outcome) -> list[tuple[str, str, str]]:
     ]
 
 
-def _speed(outcome: Outcome) -> list[tuple[str, str, str]]:
+def _speed(outcome: Outcome) -> list[Row]:
     records = outcome.at_once
     if len(records) < 2:
         return []
@@ -128,7 +132,7 @@ def _speed(outcome: Outcome) -> list[tuple[str, str, str]]:
     ]
 
 
-def _calls(outcome: Outcome) -> list[tuple[str, str, str]]:
+def _calls(outcome: Outcome) -> list[Row]:
     jobs = len(outcome.endings)
     total = sum(outcome.calls.values())
     return [
