@@ -43,7 +43,7 @@ class QueueIntake:
         idle: whether the last receive brought nothing.
         paused_until: no receive is sent before this.
         served: jobs started, divided by the weight: the lowest is served first.
-        busy_groups: FIFO groups of which a message is in hand.
+        busy_groups: the FIFO groups of which a message has started and is not settled, each with that message.
         last_empty: when the newest receive that came back empty had been sent; for `--burst`.
     """
 
@@ -57,7 +57,7 @@ class QueueIntake:
     idle: bool = True
     paused_until: float = 0.0
     served: float = 0.0
-    busy_groups: set[str] = field(default_factory=set)
+    busy_groups: dict[str, Held] = field(default_factory=dict)
     last_empty: float = -math.inf
 
     def startable(self) -> Held | None:
@@ -135,7 +135,7 @@ class Intake:
             return
         for queue in self.queues:
             if queue.idle and not queue.open_polls and not queue.waiting and now >= queue.paused_until:
-                if self._burst and queue.last_empty >= self.last_activity:
+                if self._burst and not self.running and queue.last_empty >= self.last_activity:
                     continue
                 yield self._opened(Poll(queue, min(queue.per_receive, self._slots), 0))
 
@@ -163,6 +163,8 @@ class Intake:
         queue = poll.queue
         queue.open_polls -= 1
         self._reserved -= reserved
+        if queue.idle and messages:  # a queue that was silent has no claim to what it did not use
+            queue.served = max(queue.served, self._least_busy())
         queue.idle = messages == 0
         if messages == 0:
             queue.window = 1
@@ -195,8 +197,6 @@ class Intake:
     def add(self, held: Held) -> None:
         """Let a message wait for its start."""
         queue = self._by_name[held.delivery.queue]
-        if not queue.waiting and queue.served < (least := self._least_busy()):
-            queue.served = least  # a queue that was silent has no claim to what it did not use
         queue.waiting.append(held)
         self._waiting += 1
 
@@ -223,8 +223,9 @@ class Intake:
     def settled(self, held: Held) -> None:
         """Enter that a message is no longer in hand, so that the next of its group may start."""
         queue = self._by_name[held.delivery.queue]
-        if queue.fifo and held.delivery.group is not None:
-            queue.busy_groups.discard(held.delivery.group)
+        group = held.delivery.group
+        if group is not None and queue.busy_groups.get(group) is held:
+            del queue.busy_groups[group]
 
     def take_waiting(self, *, before: float | None = None) -> list[Held]:
         """Take out what has waited since `before` or longer (all, without it): it is to be given back."""
@@ -234,8 +235,9 @@ class Intake:
         return taken
 
     def take_group(self, name: str, group: str | None) -> list[Held]:
-        """Take out the waiting messages of a FIFO group, whose head did not succeed."""
-        return self._take(self._by_name[name], lambda held: held.delivery.group == group)
+        """Take out the waiting messages of a FIFO group whose head did not succeed; a standard queue has no heads."""
+        queue = self._by_name[name]
+        return self._take(queue, lambda held: held.delivery.group == group) if queue.fifo else []
 
     # Decisions
 
@@ -248,7 +250,7 @@ class Intake:
         self.running += 1
         queue.served += 1 / queue.weight
         if queue.fifo and held.delivery.group is not None:
-            queue.busy_groups.add(held.delivery.group)
+            queue.busy_groups[held.delivery.group] = held
 
     def _take(self, queue: QueueIntake, wanted: Callable[[Held], bool]) -> list[Held]:
         taken = [held for held in queue.waiting if wanted(held)]
