@@ -39,6 +39,20 @@ async def test_any_name_of_loopback_will_do(host: str) -> None:
         assert urlsplit(server.endpoint_url).port
 
 
+@pytest.mark.parametrize(
+    ("host", "status"), [("localhost", 200), ("[::1]:80", 200), ("evil.example", 403), ("", 403), ("[", 403)]
+)
+async def test_it_answers_to_names_of_loopback_alone(local_server: LocalServer, host: str, status: int) -> None:
+    """Lest a web page, whose name leads here for a moment, send jobs to the queues."""
+    parts = urlsplit(local_server.endpoint_url)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    writer.write(f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+    answer = await reader.read()
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+    writer.close()
+    await writer.wait_closed()
+
+
 async def test_a_taken_port_is_an_error(local_server: LocalServer) -> None:
     port = urlsplit(local_server.endpoint_url).port
     assert port is not None

@@ -111,10 +111,20 @@ class StandardQueue(RuleBasedStateMachine):
             assert known is not None, "a stale handle holds nothing"
             known.hidden_until = self.now + seconds
 
-    @rule(seconds=st.sampled_from([0.5, 1, 5, 30, 900, 5_000]))
+    @rule(seconds=st.sampled_from([0.1, 1 / 3, 1, 5, 30, 900, 5_000]))
     def elapse(self, seconds: float) -> None:
         self.world.elapse(seconds)
         self.simple.at(self.now)
+
+    @rule()
+    def elapse_until_something_changes(self) -> None:
+        """Whoever sleeps until then finds the change made, and the next one later."""
+        when = self.world.model.account.queue("jobs").next_change()
+        if when is not None:
+            self.world.clock.time = when
+            self.simple.at(when)
+            later = self.world.model.account.queue("jobs").next_change()
+            assert later is None or later > when
 
     @invariant()
     def counts_and_contents_agree(self) -> None:

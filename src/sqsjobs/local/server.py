@@ -6,6 +6,7 @@ import asyncio
 import signal
 import sys
 import uuid
+from functools import lru_cache
 from typing import Final, Self
 
 from aiohttp import web
@@ -37,7 +38,8 @@ class LocalServer:
         port: 0 for any that is free.
         sqs: the queues to serve; new and empty by default.
         faults: decides what goes wrong with each call, for tests; in place of those of `sqs`.
-        allow_remote: listen on other interfaces than loopback, where everybody who reaches them may do everything.
+        allow_remote: listen on other interfaces than loopback, and answer to other names: everybody who reaches the
+            server may do everything.
 
     Raises:
         ConfigurationError: for a host that is not loopback, without `allow_remote`.
@@ -53,7 +55,7 @@ class LocalServer:
         faults: Faults | None = None,
         allow_remote: bool = False,
     ) -> None:
-        if not allow_remote and not is_loopback(f"http://{_in_url(host)}"):
+        if not allow_remote and not _is_loopback(_in_url(host)):
             raise ConfigurationError(
                 f"the local server has no access control, and {host} is not this machine's loopback interface: "
                 f"listen on 127.0.0.1, or allow it with allow_remote=True"
@@ -63,6 +65,7 @@ class LocalServer:
             self.sqs.faults = faults
         self._host = host
         self._port = port
+        self._allow_remote = allow_remote
         self._runner: web.ServerRunner | None = None
 
     @property
@@ -75,16 +78,26 @@ class LocalServer:
         server = web.Server(self._handle, request_factory=_request, access_log=None)
         self._runner = web.ServerRunner(server, shutdown_timeout=1.0)
         await self._runner.setup()
-        await web.TCPSite(self._runner, self._host, self._port, backlog=1024).start()
+        try:
+            await web.TCPSite(self._runner, self._host, self._port, backlog=1024).start()
+        except OSError:
+            await self._close()
+            raise
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
         self.sqs.end_polls()
-        assert self._runner is not None
-        await self._runner.cleanup()
-        self._runner = None
+        await self._close()
+
+    async def _close(self) -> None:
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        if not self._allow_remote and not _is_loopback(request.host):
+            # A web page can make its own name lead here (DNS rebinding), and its scripts could then send jobs.
+            return web.Response(status=403, text=f"{request.host} is not a name of this machine's loopback interface\n")
         if request.method != "POST":
             return web.Response(text="sqsjobs local SQS\n")
         target = request.headers.get("X-Amz-Target", "")
@@ -139,6 +152,14 @@ def _hang_up(request: web.BaseRequest) -> WireAnswer:
     if request.transport is not None:
         request.transport.abort()
     return WireAnswer(500, b"")
+
+
+@lru_cache(maxsize=100)
+def _is_loopback(host_and_port: str) -> bool:
+    try:
+        return is_loopback(f"http://{host_and_port}")
+    except ValueError:  # no host at all, such as "["
+        return False
 
 
 def _in_url(host: str) -> str:

@@ -41,9 +41,9 @@ class Agenda:
             heapq.heappop(entries)
         return entries[0][0] if entries else None
 
-    def due(self, until: float) -> Iterator[Message]:
-        """Yield, and take off the agenda, the messages that are due at `until` or before, in order."""
-        while (when := self.next_time()) is not None and when <= until:
+    def due(self, now: float, *, lag: float = 0.0) -> Iterator[Message]:
+        """Yield, and take off the agenda, the messages whose time, `lag` added, has come, in order."""
+        while (when := self.next_time()) is not None and when + lag <= now:
             yield heapq.heappop(self._entries)[2]
 
     def clear(self) -> None:

@@ -45,7 +45,7 @@ class Queue:
         """Carry out what time has done: delays and visibility timeouts that have ended, messages past retention."""
         for message in self._changes.due(now):
             self.show(message)
-        for message in self._ages.due(now - self.settings.retention):
+        for message in self._ages.due(now, lag=self.settings.retention):
             self.remove(message)
 
     def next_change(self) -> float | None:
