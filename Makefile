@@ -15,7 +15,7 @@ help: ## show this list
 
 .PHONY: demo
 demo: $(VENV)/.runtime ## a thousand real jobs, from enqueue to result: make demo [DIR=folder] [JOBS=number]
-	$(BIN)/sqsjobs demo $(if $(DIR),--dir '$(DIR)') $(if $(JOBS),--jobs $(JOBS))
+	@$(BIN)/sqsjobs demo $(if $(DIR),--dir '$(DIR)') $(if $(JOBS),--jobs $(JOBS))
 
 .PHONY: test
 test: $(VENV)/.dev ## the tests: make test [ARGS='-k retry']
