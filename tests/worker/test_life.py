@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from itertools import pairwise
 
 import pytest
 from tests.worker.virtual import virtually
@@ -69,7 +70,7 @@ async def test_a_failed_job_is_hidden_for_its_backoff_and_tried_again(rig):
         await rig.events.wait(ev.JobSettled, lambda e: e.disposition == "delete")
     record = await rig.record(job_id)
     assert (record.status, record.attempts, record.failure) == (JobStatus.SUCCEEDED, 3, None)
-    assert all(5 <= later - earlier < 8 for earlier, later in zip(starts, starts[1:], strict=False))
+    assert all(5 <= later - earlier < 8 for earlier, later in pairwise(starts))
     assert len({event.message_id for event in rig.events.of(ev.JobSettled)}) == 1
 
 

@@ -81,13 +81,12 @@ def virtually(scenario: Callable[..., Awaitable[None]]) -> Callable[..., None]:
             async with Rig(VirtualClock(), beating=beating_in_loop) as rig:
                 await scenario(rig, **fixtures)
 
-        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-            with no_unseen_errors(runner.get_loop()):
-                runner.run(play())
+        with asyncio.Runner(loop_factory=VirtualLoop) as runner, no_unseen_errors(runner.get_loop()):
+            runner.run(play())
 
     signature = inspect.signature(scenario)
     test.__signature__ = signature.replace(parameters=list(signature.parameters.values())[1:])  # type: ignore[attr-defined]
-    test.__name__ = test.__qualname__ = scenario.__name__  # type: ignore[attr-defined]
+    test.__name__ = test.__qualname__ = scenario.__name__
     test.__doc__, test.__module__ = scenario.__doc__, scenario.__module__
     test.__dict__.update(scenario.__dict__)
     return test

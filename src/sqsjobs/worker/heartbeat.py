@@ -81,8 +81,8 @@ class Heart:
             pass
 
     def _plan(self) -> list[Beat]:
-        for lease, reason in self._book.expired():
-            self._announce(lease, reason)
+        for lease in self._book.expired():
+            self._announce(lease)
         for lease in self._book.capped():
             self._call(lease.on_cap, lease)
         if self._watchdog.look() > self._stall_limit:
@@ -93,17 +93,16 @@ class Heart:
         transport = self._transport
         assert transport is not None
         asked_at = self._clock.now()
-        changes = [(lease.handle, self._book.visibility) for lease in beat.leases]
         try:
             async with asyncio.timeout(max(0.5, self._book.visibility / 6)):
-                results = await transport.change_visibility(beat.queue, changes)
+                results = await transport.change_visibility(beat.queue, beat.changes)
         except Exception as problem:  # noqa: BLE001 - whatever went wrong, the next beat must be made
             self._book.failed(beat)
             self._tell(HeartbeatFailed(beat.queue, len(beat.leases), str(problem) or "no answer in time"))
             return
         self.last_success = self._clock.now()
         for lease in self._book.beaten(beat, results, asked_at):
-            self._announce(lease, lease.lost)
+            self._announce(lease)
         self._tell(HeartbeatSent(beat.queue, len(beat.leases)))
         await self._extend_claims(beat)
 
@@ -123,10 +122,10 @@ class Heart:
                 self._tell(StoreFailed("extend", str(problem)))
                 return
             if not extended and lease.claim == claim and self._book.lose(lease, "another worker has claimed the job"):
-                self._announce(lease, lease.lost)
+                self._announce(lease)
 
-    def _announce(self, lease: Lease, reason: str) -> None:
-        self._tell(LeaseEnded(lease.queue, lease.message_id, reason))
+    def _announce(self, lease: Lease) -> None:
+        self._tell(LeaseEnded(lease.queue, lease.message_id, lease.lost))
         self._call(lease.on_lost, lease)
 
     def _call(self, callback: Callable[[Lease], None] | None, lease: Lease) -> None:

@@ -9,7 +9,7 @@ grants and retires, and the heartbeats'.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from random import Random
@@ -24,6 +24,8 @@ __all__ = ["CAP_MARGIN", "Beat", "Lease", "LeaseBook", "StoreClaim"]
 CAP_MARGIN: Final = 600.0
 """Seconds before the end of SQS's 12 hours at which a lease is given up, while something can still be done about it."""
 
+_MOMENT: Final = 5.0
+"""Seconds that a request may take on its way: no lease is extended closer than that to the end of the 12 hours."""
 _COMPANY: Final = 0.25
 """Share of the heartbeat interval by which a lease may be extended early, so that beats go out in tens."""
 _SPREAD: Final = 0.1
@@ -54,6 +56,7 @@ class Lease:
         claim: the job store's record that runs under it, or None.
         lost: why it was lost, or empty.
         beating: whether a request that extends it is on its way.
+        leaving: whether its message is being deleted, so that SQS may say any time that it is no longer held.
         retired: whether it is no longer to be extended.
         capped: whether `on_cap` was called.
     """
@@ -70,6 +73,7 @@ class Lease:
     claim: StoreClaim | None = None
     lost: str = ""
     beating: bool = False
+    leaving: bool = False
     retired: bool = False
     capped: bool = False
     _settled: Future[None] | None = field(default=None, repr=False)
@@ -85,17 +89,18 @@ class Lease:
         return 0.0 if self.lost else max(0.0, self.deadline - self.clock.now())
 
     @property
-    def cap(self) -> float:
-        """When the 12 hours that SQS hides a message are nearly over."""
-        return self.granted + MAX_VISIBILITY - CAP_MARGIN
+    def wall(self) -> float:
+        """When SQS's 12 hours are over, but for a moment that a request may take."""
+        return self.granted + MAX_VISIBILITY - _MOMENT
 
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """One request to be made: extend these leases of one queue."""
+    """One request to be made: extend these leases of one queue, by these changes (receipt handle, seconds)."""
 
     queue: str
     leases: tuple[Lease, ...]
+    changes: tuple[tuple[str, float], ...]
 
 
 class LeaseBook:
@@ -157,35 +162,31 @@ class LeaseBook:
         urgent: set[str] = set()
         with self._lock:
             for lease in self._leases.values():
-                if lease.beating or lease.lost or lease.next_beat > ahead:
+                if lease.beating or lease.lost or lease.next_beat > ahead or lease.wall <= now:
                     continue
                 by_queue.setdefault(lease.queue, []).append(lease)
                 if lease.next_beat <= now:
                     urgent.add(lease.queue)
-            beats = [beat for queue in urgent for beat in _in_tens(queue, by_queue[queue])]
+            beats = [self._beat(queue, ten, now) for queue in urgent for ten in _in_tens(by_queue[queue])]
             for beat in beats:
                 for lease in beat.leases:
                     lease.beating = True
         return beats
 
-    def expired(self) -> list[tuple[Lease, str]]:
-        """Return the leases that ended by the clock (or are about to meet the 12 hours), with the reason; now lost."""
+    def expired(self) -> list[Lease]:
+        """Return the leases that have ended by the clock; they are lost."""
         now = self._clock.now()
-        lost: list[tuple[Lease, str]] = []
         with self._lock:
-            for lease in self._leases.values():
-                if lease.lost:
-                    continue
-                if now >= lease.deadline:
-                    lease.lost = "no heartbeat got through before its deadline"
-                    lost.append((lease, lease.lost))
-        return lost
+            expired = [lease for lease in self._leases.values() if not lease.lost and now >= lease.deadline]
+            for lease in expired:
+                lease.lost = "no heartbeat got through before its deadline"
+        return expired
 
     def capped(self) -> list[Lease]:
         """Return the leases whose 12 hours are nearly over, each once; they are still held."""
         now = self._clock.now()
         with self._lock:
-            capped = [lease for lease in self._leases.values() if now >= lease.cap and not lease.capped]
+            capped = [lease for lease in self._leases.values() if now >= lease.wall - CAP_MARGIN and not lease.capped]
             for lease in capped:
                 lease.capped = True
         return capped
@@ -194,17 +195,18 @@ class LeaseBook:
         """Enter what a request sent at `asked_at` achieved; return the leases that were lost by it."""
         lost: list[Lease] = []
         with self._lock:
-            for lease, result in zip(beat.leases, results, strict=True):
+            for lease, (handle, seconds), result in zip(beat.leases, beat.changes, results, strict=True):
                 lease.beating = False
                 if isinstance(result, Done):
-                    lease.deadline = max(lease.deadline, asked_at + self.visibility)
+                    lease.deadline = max(lease.deadline, asked_at + seconds)
                     lease.next_beat = asked_at + self._until_beat()
-                elif result.lease_over or not result.retryable:
-                    if not lease.lost and not lease.retired:
-                        lease.lost = f"{result.code}: {result.problem}"
-                        lost.append(lease)
-                else:
+                elif handle != lease.handle:  # the message was received again meanwhile
+                    lease.next_beat = self._clock.now()
+                elif result.retryable and not result.lease_over:
                     lease.next_beat = self._clock.now() + self._until_retry()
+                elif not lease.lost and not lease.retired:
+                    lease.lost = f"{result.code}: {result.problem}"
+                    lost += [] if lease.leaving else [lease]
             self._release_waiters(beat)
         return lost
 
@@ -229,6 +231,11 @@ class LeaseBook:
         with self._lock:
             return list(self._leases.values())
 
+    def _beat(self, queue: str, leases: list[Lease], now: float) -> Beat:
+        """Extend none beyond the 12 hours, which SQS would refuse."""
+        changes = tuple((lease.handle, min(self.visibility, lease.wall - now)) for lease in leases)
+        return Beat(queue, tuple(leases), changes)
+
     def _release_waiters(self, beat: Beat) -> None:
         for lease in beat.leases:
             if lease._settled is not None:  # noqa: SLF001
@@ -241,9 +248,7 @@ class LeaseBook:
         return self.interval * (0.1 + 0.15 * self._random.random())
 
 
-def _in_tens(queue: str, leases: list[Lease]) -> list[Beat]:
+def _in_tens(leases: list[Lease]) -> Iterator[list[Lease]]:
     leases.sort(key=lambda lease: lease.next_beat)
-    return [
-        Beat(queue, tuple(leases[start : start + MAX_BATCH_ENTRIES]))
-        for start in range(0, len(leases), MAX_BATCH_ENTRIES)
-    ]
+    for start in range(0, len(leases), MAX_BATCH_ENTRIES):
+        yield leases[start : start + MAX_BATCH_ENTRIES]

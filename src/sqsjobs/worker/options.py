@@ -74,7 +74,8 @@ class WorkerOptions:
     def __post_init__(self) -> None:
         _check(1 <= self.concurrency <= 10_000, "concurrency", "1 to 10,000", self.concurrency)
         _check(1 <= self.visibility <= MAX_VISIBILITY / 2, "visibility", "1 to 21,600 seconds", self.visibility)
-        _check(0 <= self.wait <= MAX_WAIT, "wait", "0 to 20 seconds", self.wait)
+        shortest = 0 if self.burst else 1  # only a burst ends when there is nothing; short polls would go on for ever
+        _check(shortest <= self.wait <= MAX_WAIT, "wait", f"{shortest} to 20 seconds", self.wait)
         _check(self.grace >= 0, "grace", "0 seconds or more", self.grace)
         _check(self.delete_linger >= 0, "delete_linger", "0 seconds or more", self.delete_linger)
         _check(1 <= self.fifo_receive <= 10, "fifo_receive", "1 to 10", self.fifo_receive)

@@ -106,6 +106,7 @@ class Settler:
     async def delete(self, held: Held) -> bool:
         """Delete the message; heartbeats go on until that is confirmed. False if it could not be confirmed."""
         self._remember(held.delivery.message_id)
+        held.lease.leaving = True
         queue = held.delivery.queue
         deletes = await self._deletes.of(queue)
         urgent = is_fifo(queue)
