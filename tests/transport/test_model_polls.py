@@ -273,18 +273,16 @@ async def test_polls_wait_in_the_loops_of_several_threads(transport: MemoryTrans
 
 async def test_a_closed_loop_does_not_keep_the_others_from_watching(transport: MemoryTransport) -> None:
     """The first poll's loop is gone: it hides one message more, and the next poll watches the time."""
+    with transport.sqs.use() as model:
+        for body in ("to nobody", "to us"):
+            model.sending.send("jobs", NewMessage(body, delay=0.3))
 
     async def abandon() -> None:
         async with transport.clone() as clone:
             await opened(poll(clone, limit=1, visibility=100))
 
     await asyncio.to_thread(lambda: asyncio.run(abandon()))
-    waiting = poll(transport, limit=1)
-    await opened(waiting)
-    with transport.sqs.use() as model:
-        for body in ("to nobody", "to us"):
-            model.sending.send("jobs", NewMessage(body, delay=0.05))
-    assert bodies(await waiting) == ["to us"]
+    assert bodies(await asyncio.wait_for(poll(transport, limit=1), timeout=10)) == ["to us"]
     assert (await transport.describe("jobs")).in_flight == 2
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from math import ceil
 
 from sqsjobs.transport.model import Fault, Receipt, ReceiveRequest, Refusal, SqsModel
@@ -17,7 +17,7 @@ __all__ = ["LongPoll", "LongPolls"]
 
 
 class LongPoll:
-    """One receive that waits. It goes on when its caller has gone: what it finds is then hidden to nobody's use.
+    """One receive that waits. It goes on when its caller has gone: what it finds is then hidden, and nobody has it.
 
     Attributes:
         answer: resolves in the caller's event loop: with what was received, or with a `Refusal`.
@@ -34,6 +34,10 @@ class LongPoll:
         self.answer: asyncio.Future[list[Receipt]] = self.loop.create_future()
         self.watches = float("inf")
         self._alarm: asyncio.TimerHandle | None = None
+
+    def is_watching(self, when: float) -> bool:
+        """Whether its event loop will look at the queue at `when` or before."""
+        return self.watches <= when and not self.loop.is_closed()
 
     def end(self, received: list[Receipt] | Refusal) -> None:
         """Give the caller its answer, if there still is a caller."""
@@ -126,8 +130,9 @@ class LongPolls:
 
     def end_all(self) -> None:
         """End all polls with nothing."""
-        for poll in self._all():
-            poll.end([])
+        for polls in self._open.values():
+            for poll in polls:
+                poll.end([])
         self._open.clear()
 
     def _serve(self, queue: str) -> None:
@@ -163,12 +168,9 @@ class LongPolls:
         now, change = self._model.account.clock.now(), self._model.account.queue(queue).next_change()
         for poll in polls:
             when = poll.deadline if change is None else min(poll.deadline, change)
-            if poll.watches <= when or poll.watch(when, now=now, ring=self._ring):
+            if poll.is_watching(when) or poll.watch(when, now=now, ring=self._ring):
                 return
 
     def _forget_if_empty(self, queue: str) -> None:
         if not self._open[queue]:
             del self._open[queue]
-
-    def _all(self) -> Iterable[LongPoll]:
-        return [poll for polls in self._open.values() for poll in polls]
