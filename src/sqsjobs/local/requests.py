@@ -3,6 +3,8 @@
 Source: the service model of SQS (2012-11-05, ``awsJson1_0``).
 """
 
+# ruff: noqa: D101 - each shape is the request of the operation that it is named after
+
 from __future__ import annotations
 
 from typing import Any, TypeVar
@@ -59,54 +61,54 @@ class Attribute(Request, frozen=True):
     binary_value: bytes | None = None
 
 
-class CreateQueue(Request, frozen=True):  # noqa: D101 - from here on each is what its name says
+class CreateQueue(Request, frozen=True):
     queue_name: str = ""
     attributes: dict[str, str] = {}
     tags: dict[str, str] = msgspec.field(default_factory=dict, name="tags")
 
 
-class GetQueueUrl(Request, frozen=True):  # noqa: D101
+class GetQueueUrl(Request, frozen=True):
     queue_name: str = ""
 
 
-class ListQueues(Request, frozen=True):  # noqa: D101
+class ListQueues(Request, frozen=True):
     queue_name_prefix: str = ""
     max_results: int | None = None
     next_token: str | None = None
 
 
-class ListDeadLetterSourceQueues(OfQueue, frozen=True):  # noqa: D101
+class ListDeadLetterSourceQueues(OfQueue, frozen=True):
     max_results: int | None = None
     next_token: str | None = None
 
 
-class GetQueueAttributes(OfQueue, frozen=True):  # noqa: D101
+class GetQueueAttributes(OfQueue, frozen=True):
     attribute_names: list[str] = []
 
 
-class SetQueueAttributes(OfQueue, frozen=True):  # noqa: D101
+class SetQueueAttributes(OfQueue, frozen=True):
     attributes: dict[str, str] = {}
 
 
-class TagQueue(OfQueue, frozen=True):  # noqa: D101
+class TagQueue(OfQueue, frozen=True):
     tags: dict[str, str] = {}
 
 
-class UntagQueue(OfQueue, frozen=True):  # noqa: D101
+class UntagQueue(OfQueue, frozen=True):
     tag_keys: list[str] = []
 
 
-class AddPermission(OfQueue, frozen=True):  # noqa: D101
+class AddPermission(OfQueue, frozen=True):
     label: str = ""
     account_ids: list[str] = msgspec.field(default_factory=list, name="AWSAccountIds")
     actions: list[str] = []
 
 
-class RemovePermission(OfQueue, frozen=True):  # noqa: D101
+class RemovePermission(OfQueue, frozen=True):
     label: str = ""
 
 
-class SendMessage(OfQueue, frozen=True):  # noqa: D101
+class SendMessage(OfQueue, frozen=True):
     message_body: str = ""
     delay_seconds: int | None = None
     message_attributes: dict[str, Attribute] = {}
@@ -115,15 +117,15 @@ class SendMessage(OfQueue, frozen=True):  # noqa: D101
     message_group_id: str | None = None
 
 
-class SendMessageEntry(SendMessage, frozen=True):  # noqa: D101
+class SendMessageEntry(SendMessage, frozen=True):
     id: str = ""
 
 
-class SendMessageBatch(OfQueue, frozen=True):  # noqa: D101
+class SendMessageBatch(OfQueue, frozen=True):
     entries: list[SendMessageEntry] = []
 
 
-class ReceiveMessage(OfQueue, frozen=True):  # noqa: D101
+class ReceiveMessage(OfQueue, frozen=True):
     attribute_names: list[str] = []
     message_system_attribute_names: list[str] = []
     message_attribute_names: list[str] = []
@@ -133,7 +135,7 @@ class ReceiveMessage(OfQueue, frozen=True):  # noqa: D101
     receive_request_attempt_id: str | None = None
 
 
-class DeleteMessage(OfQueue, frozen=True):  # noqa: D101
+class DeleteMessage(OfQueue, frozen=True):
     receipt_handle: str = ""
 
 
@@ -141,11 +143,11 @@ class DeleteMessageEntry(DeleteMessage, frozen=True):
     id: str = ""
 
 
-class DeleteMessageBatch(OfQueue, frozen=True):  # noqa: D101
+class DeleteMessageBatch(OfQueue, frozen=True):
     entries: list[DeleteMessageEntry] = []
 
 
-class ChangeMessageVisibility(OfQueue, frozen=True):  # noqa: D101
+class ChangeMessageVisibility(OfQueue, frozen=True):
     receipt_handle: str = ""
     visibility_timeout: int | None = None
 
@@ -154,22 +156,22 @@ class ChangeMessageVisibilityEntry(ChangeMessageVisibility, frozen=True):
     id: str = ""
 
 
-class ChangeMessageVisibilityBatch(OfQueue, frozen=True):  # noqa: D101
+class ChangeMessageVisibilityBatch(OfQueue, frozen=True):
     entries: list[ChangeMessageVisibilityEntry] = []
 
 
-class StartMessageMoveTask(Request, frozen=True):  # noqa: D101
+class StartMessageMoveTask(Request, frozen=True):
     source_arn: str = ""
     destination_arn: str | None = None
     max_number_of_messages_per_second: int | None = None
 
 
-class ListMessageMoveTasks(Request, frozen=True):  # noqa: D101
+class ListMessageMoveTasks(Request, frozen=True):
     source_arn: str = ""
     max_results: int | None = None
 
 
-class CancelMessageMoveTask(Request, frozen=True):  # noqa: D101
+class CancelMessageMoveTask(Request, frozen=True):
     task_handle: str = ""
 
 
