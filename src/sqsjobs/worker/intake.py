@@ -154,7 +154,7 @@ class Intake:
     def look_again_in(self, now: float) -> float | None:
         """Return in how many seconds another poll may be opened, where nothing but time is missing."""
         moments = [queue.paused_until for queue in self.queues if queue.paused_until > now and not queue.open_polls]
-        if self._freed_at is not None and self._room() > 0:
+        if self._freed_at is not None and self._may_gather(now):
             moments.append(self._freed_at + self._gather_time())
         return max(0.0, min(moments) - now) if moments else None
 
@@ -270,16 +270,33 @@ class Intake:
         return self._slots + self._ahead() - self.running - self._reserved - self._waiting
 
     def _ahead(self) -> int:
-        """Return how many messages will start within one round trip."""
+        """Return how many messages will start within one round trip, and until ten more can be received at once."""
         if not self._prefetch or self._mean_run is None or self._mean_run > _SHORT_JOB:
             return 0
         starts_per_second = self._slots / max(self._mean_run, 1e-6)
-        return min(self._slots, math.ceil(starts_per_second * self._mean_trip))
+        return min(self._slots, math.ceil(starts_per_second * self._mean_trip) + MAX_BATCH_ENTRIES)
 
     def _gathered(self, room: int, per_receive: int, now: float) -> bool:
-        if room >= min(per_receive, self._slots) or self.running == 0 or self._freed_at is None:
+        """Whether enough slots are free for a receive that is worth its price, or have been free for long enough."""
+        if room >= min(per_receive, self._slots) or not self.running:
             return True
+        if self._starved_of_slots:
+            return False
+        if self._freed_at is None:
+            self._freed_at = now
         return now >= self._freed_at + self._gather_time()
+
+    def _may_gather(self, now: float) -> bool:
+        """Whether a receive is put off only until more slots are free."""
+        wanted = any(
+            not queue.idle and queue.open_polls < queue.window and now >= queue.paused_until for queue in self.queues
+        )
+        return wanted and self._room() > 0 and not self._starved_of_slots
+
+    @property
+    def _starved_of_slots(self) -> bool:
+        """Whether messages wait for slots, so that none is needed before a receive of ten is possible."""
+        return self._waiting > 0 and self.saturated
 
     def _gather_time(self) -> float:
         shortest, longest = _GATHER
