@@ -88,7 +88,9 @@ def show_letters(
     json: Json = False,
     backends: Backends = NO_BACKENDS,
 ) -> int:
-    """Show one dead letter: why it is there, its last error, what it carries.
+    """Show one dead letter.
+
+    Why it is there, its last error, and what it carries; and put it back.
 
         sqsjobs dlq show shop.jobs:app 0199a1c2-7d1e-7b43-9a52-3a6f0d9c2b11
 
@@ -217,8 +219,7 @@ def _announce(chosen: Sequence[Letter], source: str) -> None:
 
 def _confirmed(source: str) -> bool:
     if not sys.stdin.isatty():
-        note("nothing was sent: there is nobody to ask, so say --yes")
-        return False
+        raise ConfigurationError("nothing was sent: there is nobody to ask, so say --yes")
     note(f"type the queue's name, {source}, to send them:")
     if input() == source:
         return True
@@ -232,7 +233,8 @@ async def _redrive(app: App, source: str, message_ids: set[str], limit: int, rat
 
     fates: list[Fate] = []
     choice = Choice(message_ids)
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("sending back", total=len(message_ids))
         async with app, _dead_letters(app, source) as place:
             redrive = Redrive(app.transport, app.store, app.registry.queues(), rate)

@@ -53,10 +53,9 @@ def _imported(name: str) -> ModuleType:
 
 def _import_failed(name: str, error: BaseException) -> ConfigurationError:
     """Say where it happened; the whole traceback is the cause, which --debug shows."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return ConfigurationError(
-        f"importing {name} failed: {type(error).__name__}: {error} ({frame.filename}, line {frame.lineno})"
-    )
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<")]
+    place = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames[1:] else ""  # the first one is ours
+    return ConfigurationError(f"importing {name} failed: {type(error).__name__}: {error}{place}")
 
 
 def _neighbours(name: str) -> list[str]:

@@ -100,8 +100,18 @@ def _escape(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
         if isinstance(value, str):
             event[key] = printable_block(value) if key in _BLOCKS else printable(value)
         elif not isinstance(value, int | float | None):
-            event[key] = printable(repr(value))
+            event[key] = _Verbatim(printable(repr(value)))
     return event
+
+
+class _Verbatim:
+    """A value whose representation is this text already."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
 
 
 def _traceback_as_block(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
