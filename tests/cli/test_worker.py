@@ -17,6 +17,7 @@ import pytest
 from tests.cli.conftest import Shell
 
 from sqsjobs.cli.exits import FORCED, OK, USAGE
+from sqsjobs.transport.model import Phase
 
 
 @pytest.fixture
@@ -82,7 +83,7 @@ def test_work_left_running_shows_in_the_exit_code(shell, run_here, server):
         worker.send_signal(signal.SIGINT)
         worker.communicate(timeout=20)
     assert worker.returncode == FORCED
-    until(lambda: server.sqs.peek("images")[0].visible if hasattr(server.sqs.peek("images")[0], "visible") else True)
+    until(lambda: server.sqs.peek("images")[0].phase is Phase.VISIBLE)
 
 
 def test_a_second_signal_stops_at_once(shell, run_here):

@@ -73,6 +73,7 @@ def command_line(arguments: Sequence[str]) -> App:
         help_format="plaintext",
         version=_version,
         default_parameter=Parameter(negative=(), show_default=_shown_default),
+        error_formatter=_said,
     )
     groups = {name: App(name=name, help=text) for name, text in _GROUPS.items()}
     for words, where, text in _COMMANDS:
@@ -108,6 +109,13 @@ def _shown_default(value: object) -> str | None:
     return (
         None if value in (None, "", ()) or value is False else f"{value:g}" if isinstance(value, float) else str(value)
     )
+
+
+def _said(error: CycloptsError) -> object:
+    """A wrong command line is said as any other error is."""
+    from sqsjobs.cli.console import error_text  # noqa: PLC0415 - only where something went wrong
+
+    return error_text(str(error))
 
 
 def _version() -> str:

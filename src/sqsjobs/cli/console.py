@@ -14,15 +14,20 @@ from rich.table import Table
 from rich.text import Text
 
 from sqsjobs.errors import SqsJobsError
-from sqsjobs.observability.escaping import printable
+from sqsjobs.observability.escaping import printable, printable_block
 
-__all__ = ["complain", "counted", "note", "show_facts", "show_json", "show_table"]
+__all__ = ["complain", "counted", "error_text", "note", "show_facts", "show_json", "show_table"]
 
 
 def complain(error: SqsJobsError) -> None:
     """Print an error as one message; a remote traceback in it keeps its lines."""
-    text = "\n".join(printable(line) for line in [*str(error).splitlines(), *getattr(error, "__notes__", ())])
-    Console(stderr=True, soft_wrap=True).print(Text.assemble(("Error: ", "bold red"), text))
+    text = "\n".join([str(error), *getattr(error, "__notes__", ())])
+    Console(stderr=True, soft_wrap=True).print(error_text(text))
+
+
+def error_text(text: str) -> Text:
+    """Return what is printed of an error."""
+    return Text.assemble(("Error: ", "bold red"), printable_block(text))
 
 
 def note(text: str, style: str = "") -> None:

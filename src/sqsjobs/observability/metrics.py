@@ -27,6 +27,7 @@ OTHER: Final = "__other__"
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 """The media type of `exposition`."""
 
+_ALL_QUEUES: Final = "*"
 _MOST_REASONS: Final = 100
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
 _REQUEST_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30)
@@ -125,7 +126,7 @@ class MetricsObserver:
     # Labels -----------------------------------------------------------------------------------------
 
     def _queue(self, queue: str) -> str:
-        return queue if queue in self._queues else UNKNOWN
+        return queue if queue in self._queues or queue == _ALL_QUEUES else UNKNOWN
 
     def _task(self, task: str) -> str:
         return task if task in self._tasks else UNKNOWN
