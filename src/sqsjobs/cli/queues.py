@@ -97,10 +97,13 @@ def list_queues(
     json: Json = False,
     backends: Backends = NO_BACKENDS,
 ) -> None:
-    """List queues by name, of an app or of the account and region.
+    """List queues by name.
 
-    sqsjobs queues list
-    sqsjobs queues list shop.jobs:app --prefix images
+    All that these credentials see in the region; of an app, those with its
+    prefix, which is left out.
+
+        sqsjobs queues list
+        sqsjobs queues list shop.jobs:app --prefix images
     """
     loaded = open_later(app, backends) if app else _any_app(backends)
     names = asyncio.run(_list(loaded, prefix))
