@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from math import inf, nextafter
 from random import Random
 
 from sqsjobs.clock import Clock
@@ -73,6 +74,7 @@ class Claims:
         self._tell = observer
         self._clock = clock
         self._random = random
+        self._claimed_at = 0.0
         self.failing = ""
         """Why the store did not answer the last time, or empty."""
 
@@ -91,7 +93,7 @@ class Claims:
         store, job = self._store, held.job
         if store is None or not self._follows or job is None:
             return None
-        now = self._clock.wall()
+        now = self._claimed_at = self._moment()
         request = ClaimRequest(
             job_id=job.id,
             task=job.task,
@@ -119,6 +121,11 @@ class Claims:
                 return AlreadyEnded(status)
             case Scheduled(until):
                 return NotDue(max(0.0, until - now))
+
+    def _moment(self) -> float:
+        """Return the date, no two of which are the same: by it a store tells a repeated claim from a second one."""
+        now = self._clock.wall()
+        return now if now > self._claimed_at else nextafter(self._claimed_at, inf)
 
     async def record(self, held: Held, outcome: Outcome, verdict: Verdict) -> bool:
         """Record what became of the job; False if another claim has superseded this one, or the store stayed away."""

@@ -162,7 +162,7 @@ class LeaseBook:
         urgent: set[str] = set()
         with self._lock:
             for lease in self._leases.values():
-                if lease.beating or lease.lost or lease.next_beat > ahead or lease.wall <= now:
+                if lease.beating or lease.lost or lease.retired or lease.next_beat > ahead or lease.wall <= now:
                     continue
                 by_queue.setdefault(lease.queue, []).append(lease)
                 if lease.next_beat <= now:
@@ -177,7 +177,11 @@ class LeaseBook:
         """Return the leases that have ended by the clock; they are lost."""
         now = self._clock.now()
         with self._lock:
-            expired = [lease for lease in self._leases.values() if not lease.lost and now >= lease.deadline]
+            expired = [
+                lease
+                for lease in self._leases.values()
+                if now >= lease.deadline and not lease.lost and not lease.retired
+            ]
             for lease in expired:
                 lease.lost = "no heartbeat got through before its deadline"
         return expired
@@ -204,9 +208,11 @@ class LeaseBook:
                     lease.next_beat = self._clock.now()
                 elif result.retryable and not result.lease_over:
                     lease.next_beat = self._clock.now() + self._until_retry()
+                elif lease.leaving:  # it is deleted, though the answer to that may still be on its way
+                    lease.retired = True
                 elif not lease.lost and not lease.retired:
                     lease.lost = f"{result.code}: {result.problem}"
-                    lost += [] if lease.leaving else [lease]
+                    lost.append(lease)
             self._release_waiters(beat)
         return lost
 
