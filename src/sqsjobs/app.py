@@ -82,9 +82,9 @@ class App:
     ) -> None:
         self.name = name
         self.lifespan = lifespan
-        self.middleware = tuple(middleware)
-        self.registry = Registry()
-        self.task = Declare(self._adopt)
+        self.middleware: tuple[Middleware, ...] = tuple(middleware)
+        self.registry: Registry = Registry()
+        self.task: Declare = Declare(self._adopt)
         self._plan = Plan(
             store=store,
             transport=transport,

@@ -107,7 +107,7 @@ class UnknownTask(SqsJobsError):
         names = ", ".join(sorted(known)) or "none"
         super().__init__(f"no task is called {task!r}; known tasks: {names}")
         self.task = task
-        self.known = tuple(known)
+        self.known: tuple[str, ...] = tuple(known)
 
 
 class InvalidArguments(SqsJobsError):
@@ -217,9 +217,9 @@ class EnqueueManyError(SqsJobsError):
             f"{len(accepted)} calls accepted, {len(rejected)} rejected, {len(uncertain)} uncertain"
             + (f"; the first: {failed[0].error}" if failed else "")
         )
-        self.accepted = tuple(accepted)
-        self.rejected = tuple(rejected)
-        self.uncertain = tuple(uncertain)
+        self.accepted: tuple[Any, ...] = tuple(accepted)
+        self.rejected: tuple[RejectedCall, ...] = tuple(rejected)
+        self.uncertain: tuple[UncertainCall, ...] = tuple(uncertain)
 
 
 class NoJobStore(SqsJobsError):
@@ -372,7 +372,7 @@ class Snooze(Steering):
     """
 
     def __init__(self, delay: timedelta | float) -> None:
-        self.delay = _seconds(delay)
+        self.delay: float = _seconds(delay)
         super().__init__(f"snooze for {self.delay:g} s")
 
 
@@ -385,7 +385,7 @@ class RetryAfter(Steering):
     """
 
     def __init__(self, delay: timedelta | float, reason: str = "") -> None:
-        self.delay = _seconds(delay)
+        self.delay: float = _seconds(delay)
         self.reason = reason
         super().__init__(reason or f"retry after {self.delay:g} s")
 

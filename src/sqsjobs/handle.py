@@ -50,8 +50,8 @@ class JobHandle(Generic[R_co]):
     __slots__ = ("_records", "deduplicated", "id")
 
     def __init__(self, job_id: JobId, records: Records, *, deduplicated: bool = False) -> None:
-        self.id = job_id
-        self.deduplicated = deduplicated
+        self.id: JobId = job_id
+        self.deduplicated: bool = deduplicated
         self._records = records
 
     def __repr__(self) -> str:

@@ -63,15 +63,15 @@ class Task(Generic[P, R]):
     """
 
     def __init__(self, function: Callable[P, Any], options: TaskOptions, codec: TaskCodec | None = None) -> None:
-        self.name = options.name
-        self.queue = options.queue
-        self.retry = options.retry
-        self.timeout = options.timeout
+        self.name: str = options.name
+        self.queue: str = options.queue
+        self.retry: Retry = options.retry
+        self.timeout: float | None = options.timeout
         self.on_exhausted: OnExhausted = options.on_exhausted
         self.function = function
         self.executor = executor_of(function, options)
-        self.codec = codec or TaskCodec.of(function, options.name)
-        self.options = Sending(options.queue)
+        self.codec: TaskCodec = codec or TaskCodec.of(function, options.name)
+        self.options: Sending = Sending(options.queue)
         self._binding = _Binding()
         described: Any = self  # its name, docstring and signature are the function's
         functools.update_wrapper(described, function, updated=())

@@ -46,9 +46,9 @@ class MemoryApp:
 
     def __init__(self, app: App, *, store: bool = True) -> None:
         self.app = app
-        self.clock = MovableClock()
-        self.sqs = MemorySQS(clock=self.clock)
-        self.events = RecordedEvents()
+        self.clock: MovableClock = MovableClock()
+        self.sqs: MemorySQS = MemorySQS(clock=self.clock)
+        self.events: RecordedEvents = RecordedEvents()
         self._store = MemoryStore(clock=self.clock) if store else None
         self._sent: list[SentMessage] = []
         self._starts = _StartLimit()

@@ -26,7 +26,7 @@ class LocalServerThread:
         self._stopping: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
         self._started: Future[str] = Future()
         self._thread = threading.Thread(target=self._run, name="sqsjobs-local-server", daemon=True)
-        self.endpoint_url = ""
+        self.endpoint_url: str = ""
 
     def __repr__(self) -> str:
         return f"<LocalServerThread {self.endpoint_url or 'not started'}>"

@@ -59,7 +59,7 @@ class MemoryTransport:
         create_missing: bool = False,
         observer: Callable[[SqsCalled], None] | None = None,
     ) -> None:
-        self.sqs = sqs or MemorySQS()
+        self.sqs: MemorySQS = sqs or MemorySQS()
         self._prefix = queue_prefix
         self._create_missing = create_missing
         self._observer = observer

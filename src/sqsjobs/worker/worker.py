@@ -79,7 +79,7 @@ class Worker:
     ) -> None:
         if not queues:
             raise ConfigurationError("a worker needs at least one queue: declare a task, or name a queue")
-        self.name = name or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(2)}"
+        self.name: str = name or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(2)}"
         self.options = options
         self._around = Surroundings(
             worker=self.name,
@@ -100,7 +100,7 @@ class Worker:
         self._beating = beating
         self._stop = Stop()
         self._pipeline: Pipeline | None = None
-        self.health = Health(self.signs, wait=options.poll_wait, beat_every=options.beat_every)
+        self.health: Health = Health(self.signs, wait=options.poll_wait, beat_every=options.beat_every)
 
     def __repr__(self) -> str:
         in_hand = len(self._pipeline.dispatcher) if self._pipeline else 0

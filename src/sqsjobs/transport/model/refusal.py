@@ -52,6 +52,9 @@ class Refusal(Exception):
         problem: the sentence.
     """
 
+    code: str
+    status: int
+
     def __init__(self, shape: str, problem: str) -> None:
         super().__init__(problem)
         self.shape = shape
