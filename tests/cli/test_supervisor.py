@@ -50,16 +50,11 @@ def pids(supervisor: Supervisor) -> list[int]:
     return [place.child.process.pid for place in supervisor._places if place.child is not None]
 
 
-def alive(supervisor: Supervisor) -> bool:
-    """Whether every place has a child that answers."""
-    return all(place.child is not None and place.child.link.heard for place in supervisor._places)
-
-
 async def started(supervisor: Supervisor) -> asyncio.Task[int]:
+    """Run it until every child answers."""
     running = asyncio.create_task(supervisor.run())
     async with asyncio.timeout(20):
-        while not alive(supervisor):
-            await supervisor.ask("live")
+        while not all(it.running and it.text is not None for it in await supervisor.ask("live")):
             await asyncio.sleep(0.02)
     return running
 
@@ -174,5 +169,17 @@ async def test_a_child_that_is_not_live_makes_the_fleet_not_live():
     running = await started(supervisor)
     probe = FleetProbe(supervisor, asyncio.get_running_loop())
     assert await asyncio.to_thread(probe.live) == "process 0: no poll has ended for 99 s"
+    supervisor.stop("the test is over")
+    await running
+
+
+async def test_a_child_that_says_nothing_is_live_for_a_while():
+    """It is starting, or native code holds it up: not ready, but nobody is to kill it."""
+    supervisor = Supervisor([sys.executable, "-c", "import time; time.sleep(60)"], 1)
+    running = asyncio.create_task(supervisor.run())
+    await until(lambda: len(pids(supervisor)) == 1)
+    probe = FleetProbe(supervisor, asyncio.get_running_loop())
+    assert await asyncio.to_thread(probe.live) == ""
+    assert await asyncio.to_thread(probe.ready) == "process 0: does not answer"
     supervisor.stop("the test is over")
     await running

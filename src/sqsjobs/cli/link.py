@@ -43,8 +43,7 @@ class Link:
         self._writer = writer
         self._turn = asyncio.Lock()
         self._asked = 0
-        self.heard = False
-        """Whether the child has ever answered; until then it is starting."""
+        self._waiting_since: float | None = None
 
     @classmethod
     async def over(cls, end: socket.socket) -> Self:
@@ -53,6 +52,8 @@ class Link:
 
     async def ask(self, question: Question, *, within: float) -> str | None:
         """Return the child's answer, or None if there is none within so many seconds."""
+        if self._waiting_since is None:
+            self._waiting_since = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(within), self._turn:
                 return await self._answer(question)
@@ -67,9 +68,16 @@ class Link:
             if not line:
                 raise ConnectionError("the child has closed the link")
             answered = msgspec.json.decode(line, type=_Answered)
-            self.heard = True
+            self._waiting_since = None
             if answered.number == self._asked:  # an earlier one came too late for who asked
                 return answered.text
+
+    @property
+    def silence(self) -> float:
+        """Seconds since the first question that the child has left unanswered; 0 if there is none."""
+        if self._waiting_since is None:
+            return 0.0
+        return asyncio.get_running_loop().time() - self._waiting_since
 
     def close(self) -> None:
         """Close it; to the child the supervisor is gone then."""

@@ -74,10 +74,12 @@ class Logs:
     Attributes:
         log_format: auto is pretty on a terminal and JSON elsewhere.
         log_level: The least severe lines that are written.
+        hide_errors: Of a job's error, log only its type and fingerprint.
     """
 
     log_format: LogFormat = "auto"
     log_level: LogLevel = "info"
+    hide_errors: bool = False
 
 
 DEFAULT_LOGS = Logs()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
@@ -28,10 +28,10 @@ _LONG_LIFE: Final = 60.0
 """Seconds after which a death says nothing about the next child."""
 _FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 30.0
-_PATIENCE: Final = 3.0
-"""Seconds that a child may take to answer; less than a platform's probe would wait."""
-_STARTUP: Final = 60.0
-"""Seconds that a child may take until it answers for the first time."""
+_PATIENCE: Final = 0.8
+"""Seconds that a child may take to answer; Kubernetes itself waits for one."""
+_SILENCE: Final = 60.0
+"""Seconds after which a child that answers nothing hangs: until then it is starting, or native code keeps it from it."""
 
 _log = structlog.get_logger("sqsjobs")
 
@@ -172,14 +172,34 @@ class Supervisor:
         except TimeoutError:
             pass
 
-    async def ask(self, question: Question) -> list[tuple[_Place, Child | None, str | None]]:
-        """Ask every child at once; return with each place its child and the child's answer, None if there is none."""
+    async def ask(self, question: Question) -> list[Answer]:
+        """Ask every child at once."""
+        return await asyncio.gather(*(self._ask(place, question) for place in self._places))
 
-        async def answer(place: _Place) -> tuple[_Place, Child | None, str | None]:
-            child = place.child
-            return place, child, await child.link.ask(question, within=_PATIENCE) if child else None
+    async def _ask(self, place: _Place, question: Question) -> Answer:
+        if (child := place.child) is None:
+            return Answer(place.index, place.restarts, "", running=False)
+        text = await child.link.ask(question, within=_PATIENCE)
+        return Answer(place.index, place.restarts, text, silence=child.link.silence)
 
-        return await asyncio.gather(*map(answer, self._places))
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What there is to say of one process.
+
+    Attributes:
+        process: its index.
+        restarts: how often it was replaced.
+        text: what the child answered; None if it did not.
+        running: whether there is a child just now.
+        silence: seconds for which the child has answered nothing.
+    """
+
+    process: int
+    restarts: int
+    text: str | None
+    running: bool = True
+    silence: float = 0.0
 
 
 class FleetProbe:
@@ -194,20 +214,18 @@ class FleetProbe:
         self._loop = loop
 
     def live(self) -> str:
-        problems = []
-        for place, child, answer in self._ask("live"):
-            if child is None:
-                continue
-            starting = not child.link.heard and self._loop.time() - child.started_at < _STARTUP
-            if answer or (answer is None and not starting):
-                problems.append(f"process {place.index}: {answer or 'does not answer'}")
-        return "; ".join(problems)
+        return _problems(
+            (answer.process, f"has answered nothing for {answer.silence:.0f} s" if answer.text is None else answer.text)
+            for answer in self._ask("live")
+            if answer.text is not None or answer.silence > _SILENCE
+        )
 
     def ready(self) -> str:
-        return "; ".join(
-            f"process {place.index}: {'does not run' if child is None else answer or 'does not answer'}"
-            for place, child, answer in self._ask("ready")
-            if answer != ""
+        return _problems(
+            (answer.process, "does not answer" if answer.text is None else answer.text)
+            if answer.running
+            else (answer.process, "does not run")
+            for answer in self._ask("ready")
         )
 
     def metrics(self) -> str:
@@ -215,14 +233,18 @@ class FleetProbe:
 
         return merged(
             {
-                str(place.index): f"{answer or ''}\n{_RESTARTS.format(place.restarts)}"
-                for place, _, answer in self._ask("metrics")
+                str(answer.process): f"{answer.text or ''}\n{_RESTARTS.format(answer.restarts)}"
+                for answer in self._ask("metrics")
             }
         )
 
-    def _ask(self, question: Question) -> list[tuple[_Place, Child | None, str | None]]:
+    def _ask(self, question: Question) -> list[Answer]:
         asking = asyncio.run_coroutine_threadsafe(self._supervisor.ask(question), self._loop)
-        return asking.result(_PATIENCE + 1)
+        return asking.result(_PATIENCE + 5)
+
+
+def _problems(said: Iterable[tuple[int, str]]) -> str:
+    return "; ".join(f"process {process}: {problem}" for process, problem in said if problem)
 
 
 _RESTARTS = """\

@@ -196,7 +196,7 @@ def _run(app: App, job: _Job) -> int:
 def _observers(app: App, job: _Job) -> list[Callable[..., None]]:
     from sqsjobs.observability.logs import LogObserver  # noqa: PLC0415 - with structlog
 
-    observers: list[Callable[..., None]] = [LogObserver(job.logs.log_level)]
+    observers: list[Callable[..., None]] = [LogObserver(job.logs.log_level, error_text=not job.logs.hide_errors)]
     if job.platform.metrics_port is not None:
         from sqsjobs.observability.metrics import MetricsObserver  # noqa: PLC0415 - with prometheus_client
 
