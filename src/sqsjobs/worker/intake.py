@@ -101,6 +101,7 @@ class Intake:
         self._mean_trip = 0.02
         self._freed_at: float | None = None
         self._burst = options.burst
+        self._polls_wait = options.poll_wait > 0
         self.last_activity = 0.0
         """When something last came, ended or was settled."""
 
@@ -135,7 +136,7 @@ class Intake:
             return
         for queue in self.queues:
             if queue.idle and not queue.open_polls and not queue.waiting and now >= queue.paused_until:
-                if self._burst and not self.running and queue.last_empty >= self.last_activity:
+                if self._burst and queue.last_empty >= self.last_activity and not (self.running and self._polls_wait):
                     continue
                 yield self._opened(Poll(queue, min(queue.per_receive, self._slots), 0))
 
