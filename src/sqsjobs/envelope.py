@@ -6,7 +6,7 @@ Unknown fields are ignored; a larger number in ``sqsjobs`` is a newer major vers
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final, TypeAlias
 
 import msgspec
 
@@ -24,6 +24,9 @@ MAX_ENVELOPE_BYTES: Final = 1_048_576 - 4096
 _NO_ARGUMENTS = msgspec.Raw(b"{}")
 
 
+_Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
+
+
 class _Envelope(msgspec.Struct, omit_defaults=True):
     sqsjobs: int
     task: str
@@ -31,8 +34,8 @@ class _Envelope(msgspec.Struct, omit_defaults=True):
     args: msgspec.Raw = _NO_ARGUMENTS
     headers: dict[str, str] = {}
     enqueued_at: float = 0.0
-    epoch: int = 0
-    attempts: int = 0
+    epoch: _Count = 0
+    attempts: _Count = 0
     not_before: float | None = None
 
 

@@ -240,7 +240,7 @@ class Rig:
         """Build a worker of `queues` (``work``); options of `Worker` and of `WorkerOptions`, by name."""
         own = {name: options.pop(name) for name in ("lifespan", "middleware", "scope", "app_path") if name in options}
         return Worker(
-            registry=registry or self.registry,
+            registry=self.registry if registry is None else registry,
             transport=transport or self.transport,
             store=store or self.store,
             tracking=tracking if self.store else "off",

@@ -113,9 +113,9 @@ class Dispatcher:
         """Begin the life of `held`, which has a slot."""
         self._spawn(held, self._live(held))
 
-    def give_back(self, held: Held) -> None:
-        """Let others have a message that was not begun."""
-        self._spawn(held, self._settle(held, Unstarted()))
+    def give_back(self, held: Held, *, linger: float = 0.0) -> None:
+        """Let others have a message that was not begun, `linger` seconds from now."""
+        self._spawn(held, self._settle(held, Unstarted(), linger=linger))
 
     def interrupt(self, *, linger: float = 1.0) -> None:
         """Ask all runs to end as interrupted."""

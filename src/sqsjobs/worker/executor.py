@@ -105,6 +105,12 @@ class Executor:
         self._clock = clock or SystemClock()
         self.overrunning = 0
         """Threads that go on past their timeout, or past the end of their lease."""
+        self._most_threads = threads
+
+    @property
+    def stuck(self) -> bool:
+        """Whether most threads go on past their end, so that a new process would serve better."""
+        return self.overrunning > self._most_threads / 2
 
     async def __aenter__(self) -> Self:
         return self

@@ -154,6 +154,7 @@ class Pipeline:
             clock=clock,
         )
         self._empty = asyncio.Event()
+        self._grace_end: asyncio.TimerHandle | None = None
         self._advance_soon = False
         self._hidden: dict[str, int] = {}
 
@@ -189,7 +190,7 @@ class Pipeline:
         grace = self._options.grace
         self._around.observer(WorkerStopping(self._around.worker, self._stop.reason, self.intake.running, grace))
         self.poller.stop()
-        asyncio.get_running_loop().call_later(grace, self.dispatcher.interrupt)
+        self._grace_end = asyncio.get_running_loop().call_later(grace, self.dispatcher.interrupt)
         await _first(self.poller.ended(), self._stop.wait_at_once())
 
     def _received(self, deliveries: list[Delivery], asked_at: float) -> None:
@@ -225,8 +226,6 @@ class Pipeline:
 
     def _job_ended(self, seconds: float) -> None:
         self.intake.ended(self._around.clock.now(), seconds)
-        if self.executor.overrunning >= max(1, (self._options.threads or self._options.concurrency) // 2):
-            self._stop.ask("too many threads go on past their timeouts")
         self._advance_in_this_turn()
 
     def _message_settled(self, held: Held, outcome: Outcome) -> None:
@@ -247,16 +246,19 @@ class Pipeline:
     # Chores
 
     async def _look_around(self) -> None:
-        """Give back what waits too long, and say when the worker becomes able or unable to do its work."""
-        around, was = self._around, ""
+        """Give back what waits too long, end a worker that is stuck, and say when it becomes (un)able to do its work."""
+        around, was, stuck_for, period = self._around, "", 0.0, min(1.0, self._options.visibility / 6)
         health = Health(
             lambda: self.signs(stopping=""), wait=self._options.poll_wait, beat_every=self._options.beat_every
         )
         while True:
-            await asyncio.sleep(min(1.0, self._options.visibility / 6))
+            await asyncio.sleep(period)
             overdue = around.clock.now() - self._options.visibility / 2
             for held in self.intake.take_waiting(before=overdue):
                 self.dispatcher.give_back(held)
+            stuck_for = stuck_for + period if self.executor.stuck else 0.0
+            if stuck_for > self._options.visibility:
+                self._stop.ask("most threads go on past their timeouts")
             if (problem := health.ready()) != was:
                 was = problem
                 around.observer(WorkerReady(around.worker, problem))
@@ -281,15 +283,20 @@ class Pipeline:
 
         Returns whether all have ended; the message of one that has not is released all the same.
         """
-        for held in self.intake.take_waiting():  # every poll has ended, so none of ours can take these again
-            self.dispatcher.give_back(held)
+        # A poll that is still open would swallow at once what is shown now.
+        linger = self._options.poll_wait + 1.0 if self.intake.open_polls else 0.0
+        for held in self.intake.take_waiting():
+            self.dispatcher.give_back(held, linger=linger)
         if len(self.dispatcher):
             await _first(self._empty.wait(), self.dispatcher.interrupted.wait(), self._stop.wait_at_once())
             self.dispatcher.interrupt()
             await _within(_CLEAN_UP, self._empty.wait())
+        if self._grace_end is not None:
+            self._grace_end.cancel()
         left = self.dispatcher.in_hand
-        abandoned = [self.dispatcher.abandon(held, _ABANDONED) for held in left]
-        await _within(_RELEASE, asyncio.gather(*abandoned))
+        if left:
+            abandoned = [self.dispatcher.abandon(held, _ABANDONED) for held in left]
+            await _within(_RELEASE, asyncio.gather(*abandoned, self._empty.wait()))
         return not left
 
 
