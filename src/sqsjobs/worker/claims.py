@@ -28,6 +28,7 @@ from sqsjobs.outcome import (
 from sqsjobs.store.base import (
     Claimed,
     ClaimRequest,
+    ClaimResult,
     Ended,
     JobRecord,
     JobStore,
@@ -104,13 +105,7 @@ class Claims:
             lease_until=now + held.lease.remaining,
             reopens_epoch=_redriven(held),
         )
-        try:
-            result = await store.claim(request)
-        except StoreError as problem:
-            self._failed("claim", problem)
-            return StoreDown(str(problem))
-        self.failing = ""
-        match result:
+        match await self._asked(store, request):
             case Claimed(epoch, attempt, crashes):
                 held.epoch, held.attempt, held.crashes = epoch, attempt, crashes
                 held.lease.claim = StoreClaim(job.id, epoch)
@@ -121,6 +116,22 @@ class Claims:
                 return AlreadyEnded(status)
             case Scheduled(until):
                 return NotDue(max(0.0, until - now))
+            case StoreDown() as down:
+                return down
+
+    async def _asked(self, store: JobStore, request: ClaimRequest) -> ClaimResult | StoreDown:
+        """Ask twice: the first claim may have been made and its answer lost, and a claim that nobody ends is a crash."""
+        try:
+            result = await store.claim(request)
+        except StoreError as lost:
+            self._failed("claim", lost)
+            try:
+                result = await store.claim(request)
+            except StoreError as problem:
+                self._failed("claim", problem)
+                return StoreDown(str(problem))
+        self.failing = ""
+        return result
 
     def _moment(self) -> float:
         """Return the date, no two of which are the same: by it a store tells a repeated claim from a second one."""
