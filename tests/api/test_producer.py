@@ -31,9 +31,9 @@ from sqsjobs.errors import (
 from sqsjobs.events import JobEnqueued, JobNotEnqueued, StoreFailed
 from sqsjobs.job import Call, JobStatus
 from sqsjobs.producer import Enqueued, NotEnqueued, Producer
+from sqsjobs.producer.tries import Answer, RetryBudget, SendPolicy, again_in_order
 from sqsjobs.store.memory import MemoryStore
 from sqsjobs.transport.base import NotSent, Sent
-from sqsjobs.tries import Answer, RetryBudget, SendPolicy, again_in_order
 
 QUICK = SendPolicy(deadline=0.3, first_pause=0.001, longest_pause=0.005)
 IMPATIENT = SendPolicy(deadline=0.02, first_pause=0.001, longest_pause=0.005)

@@ -10,8 +10,8 @@ from datetime import timedelta
 from typing import Any, Protocol, Self
 
 from sqsjobs.app import App
+from sqsjobs.app.plan import Plan
 from sqsjobs.events import Event, JobStarted
-from sqsjobs.plan import Plan
 from sqsjobs.store.memory import MemoryStore
 from sqsjobs.task import Task
 from sqsjobs.testing.clock import MovableClock

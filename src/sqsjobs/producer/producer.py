@@ -18,11 +18,11 @@ from sqsjobs.clock import Clock
 from sqsjobs.errors import EnqueueUncertain, NoJobStore, SqsJobsError, StoreError
 from sqsjobs.events import JobEnqueued, JobNotEnqueued, Observer, StoreFailed
 from sqsjobs.job import Call, Job, JobId, JobStatus, new_job_id
-from sqsjobs.lane import Lane, Outgoing, Stops
+from sqsjobs.producer.lane import Lane, Outgoing, Stops
+from sqsjobs.producer.tries import RetryBudget, SendPolicy
 from sqsjobs.sending import message_of
 from sqsjobs.store.base import JobRecord, JobStore
 from sqsjobs.transport.base import Transport
-from sqsjobs.tries import RetryBudget, SendPolicy
 
 __all__ = ["Enqueued", "NotEnqueued", "Producer", "SendOutcome"]
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, Final, TypeVar
 
+from sqsjobs.app.session import Session
 from sqsjobs.errors import ConfigurationError
-from sqsjobs.session import Session
 
 __all__ = ["Portal"]
 

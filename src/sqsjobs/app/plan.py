@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict, Unpack
 
+from sqsjobs.app.session import Backends
 from sqsjobs.clock import Clock, SystemClock
 from sqsjobs.errors import ConfigurationError
 from sqsjobs.events import Observer, fan_out
-from sqsjobs.session import Backends
 from sqsjobs.settings import Settings
 from sqsjobs.store.base import JobStore
 from sqsjobs.store.opening import open_store

@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack  # Any: tasks of ev
 
 import msgspec
 
+from sqsjobs.app.plan import UNSET, Plan, PlanChanges, Unset
+from sqsjobs.app.portal import Portal
+from sqsjobs.app.session import Backends, Session
+from sqsjobs.app.tally import Tally
 from sqsjobs.context import Middleware
 from sqsjobs.errors import (
     ConfigurationError,
@@ -18,15 +22,11 @@ from sqsjobs.errors import (
 from sqsjobs.events import Observer
 from sqsjobs.handle import JobHandle
 from sqsjobs.job import Call, JobId, checked_job_id
-from sqsjobs.plan import UNSET, Plan, PlanChanges, Unset
-from sqsjobs.portal import Portal
 from sqsjobs.producer import NotEnqueued, SendOutcome
 from sqsjobs.registry import Registry, tasks_in
-from sqsjobs.session import Backends, Session
 from sqsjobs.settings import Settings
 from sqsjobs.store.base import JobRecord, JobStore
 from sqsjobs.store.tracking import Tracking
-from sqsjobs.tally import Tally
 from sqsjobs.task import AsyncTask, Declare, Task, remote_task
 from sqsjobs.transport.base import Transport
 

@@ -18,6 +18,15 @@ from sqsjobs.errors import (
     TransportUnavailable,
 )
 from sqsjobs.job import Call, Job
+from sqsjobs.producer.tries import (
+    Answer,
+    Patience,
+    RetryBudget,
+    SendPolicy,
+    again_in_order,
+    may_have_arrived,
+    may_succeed_later,
+)
 from sqsjobs.transport.base import (
     MAX_BATCH_BYTES,
     MAX_BATCH_ENTRIES,
@@ -28,7 +37,6 @@ from sqsjobs.transport.base import (
     is_fifo,
     message_size,
 )
-from sqsjobs.tries import Answer, Patience, RetryBudget, SendPolicy, again_in_order, may_have_arrived, may_succeed_later
 
 __all__ = ["Lane", "Outgoing", "Stops"]
 

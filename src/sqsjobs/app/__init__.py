@@ -1,0 +1,7 @@
+"""The app: `app` is what a program makes, `plan` what it says, `session` what is open, `portal` the thread of `enqueue_sync`."""
+
+from __future__ import annotations
+
+from sqsjobs.app.app import App
+
+__all__ = ["App"]
