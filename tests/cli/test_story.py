@@ -65,7 +65,7 @@ def test_a_job_that_fails_gets_a_second_chance(run_here, shell):
     assert (letter["id"], letter["reason"], letter["attempts"]) == (bad, "exhausted", 2)
     assert "nobody" not in run_here("dlq", "show", shell.app, bad, "--queue", "mails").out
     shown = run_here("dlq", "show", shell.app, bad, "--queue", "mails", "--arguments", "--json")
-    assert shown.json["arguments"] == {"to": "nobody"}
+    assert (shown.json["arguments"], shown.json["record"]) == ({"to": "nobody"}, "failed")
 
     (shell.folder / "mail-works").touch()
     redriven = run_here("dlq", "redrive", shell.app, bad, "--queue", "mails", "--yes")

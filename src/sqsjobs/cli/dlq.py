@@ -22,6 +22,7 @@ from sqsjobs.cli.hints import did_you_mean
 from sqsjobs.cli.job import date
 from sqsjobs.cli.options import CHOICE, NO_BACKENDS, AppPath, Backends, open_later
 from sqsjobs.errors import ConfigurationError
+from sqsjobs.store.base import JobRecord
 
 __all__ = ["list_letters", "redrive_letters", "show_letters"]
 
@@ -97,12 +98,13 @@ def show_letters(
     Ends with 3 if there is no such letter.
     """
     loaded = open_later(app, backends)
-    letters = asyncio.run(_read(loaded, _queue(loaded, queue), Choice(ids={letter_id}), limit))
-    if not letters:
+    found = asyncio.run(_read_with_records(loaded, _queue(loaded, queue), Choice(ids={letter_id}), limit))
+    if not found:
         note(f"no dead letter has the id {letter_id}")
         return NOT_YET
-    for letter in letters:
-        facts = _facts(letter) | (_contents(letter) if arguments else {})
+    for letter, record in found:
+        facts = _facts(letter) | {"record": record.status.value if record else None}
+        facts |= _contents(letter) if arguments else {}
         if json:
             show_json(facts)
         else:
@@ -167,6 +169,15 @@ def _queue(app: App, asked: str) -> str:
 async def _read(app: App, source: str, choice: Choice, limit: int) -> list[Letter]:
     async with app, _dead_letters(app, source) as place:
         return [letter async for batch in place.batches(limit) for letter in batch if letter in choice]
+
+
+async def _read_with_records(
+    app: App, source: str, choice: Choice, limit: int
+) -> list[tuple[Letter, JobRecord | None]]:
+    """Read letters and, with a job store, their records: of a job that SQS itself moved, it has not ended."""
+    async with app, _dead_letters(app, source) as place:
+        letters = [letter async for batch in place.batches(limit) for letter in batch if letter in choice]
+        return [(it, await app.store.get(it.job.id) if app.store and it.job else None) for it in letters]
 
 
 @asynccontextmanager
