@@ -10,12 +10,14 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from multiprocessing.connection import Connection
-from typing import Any, Literal, Never, Protocol, cast
+from typing import Any, Final, Literal, Never, Protocol, cast
 
 import msgspec
 
+from sqsjobs.clock import SystemClock
 from sqsjobs.codec import ResultNotEncodable, TaskCodec
 from sqsjobs.context import JobContext, LeaseState, running_job
 from sqsjobs.errors import Discard, Reject, RetryAfter, Snooze
@@ -23,7 +25,7 @@ from sqsjobs.job import JobId
 from sqsjobs.task import Task
 from sqsjobs.worker.failure import failure_of, is_final, portable, readable
 
-__all__ = ["ChildAnswer", "ChildJob", "child_main"]
+__all__ = ["BEGUN", "ChildAnswer", "ChildJob", "child_main"]
 
 
 class ChildJob(msgspec.Struct, frozen=True):
@@ -40,9 +42,13 @@ class ChildJob(msgspec.Struct, frozen=True):
     group: str | None
     enqueued_at: float
     attempt: int
-    deadline: float | None
+    timeout: float | None
     fencing_token: int
     keeps_result: bool
+
+
+BEGUN: Final = b"begun"
+"""What a child says when it has found a job's function and calls it: from now on its timeout counts."""
 
 
 class ChildAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -137,7 +143,8 @@ async def _serve(pipe: Connection, requests: _Requests) -> None:
     async with AsyncExitStack() as opened:
         app = _App(opened)
         while (request := await requests.next()) is not None:
-            pipe.send_bytes(msgspec.json.encode(await _answer(decode(request), app)))
+            answer = await _answer(decode(request), app, begun=lambda: pipe.send_bytes(BEGUN))
+            pipe.send_bytes(msgspec.json.encode(answer))
 
 
 class _App:
@@ -158,10 +165,11 @@ class _App:
         return self._app
 
 
-async def _answer(job: ChildJob, app: _App) -> ChildAnswer:
+async def _answer(job: ChildJob, app: _App, *, begun: Callable[[], None]) -> ChildAnswer:
     task: Task[..., Any] | None = None
     try:
         task = _find(job, await app.get(job.app_path) if job.app_path is not None else None)
+        begun()
         value = await _call(task, job)
     except Snooze as wish:
         return ChildAnswer("snooze", delay=wish.delay)
@@ -228,7 +236,7 @@ def _context(job: ChildJob) -> JobContext:
         headers=job.headers,
         group=job.group,
         enqueued_at=job.enqueued_at,
-        deadline=job.deadline,
+        deadline=SystemClock().now() + job.timeout if job.timeout else None,
         fencing_token=job.fencing_token,
         lease=_ParentLease(),
     )

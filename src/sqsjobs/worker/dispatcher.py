@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
+from contextvars import copy_context
 from typing import Any, Final
 
 from sqsjobs.clock import Clock
@@ -83,6 +84,7 @@ class Dispatcher:
         self._settled = settled
         self._tell = observer
         self._clock = clock
+        self._home = copy_context()
         self._in_hand: dict[str, Held] = {}
         self.interrupted = asyncio.Event()
         """Set when all runs were asked to end."""
@@ -134,8 +136,13 @@ class Dispatcher:
         await self._settle(held, outcome, linger=linger)
 
     def _spawn(self, held: Held, life: Coroutine[Any, Any, None]) -> None:
-        """A life is in no task group: a thread that never ends must not hold up the worker's end."""
-        held.life = asyncio.get_running_loop().create_task(life, name=f"message {held.delivery.message_id}")
+        """Begin a life, in a context of its own, so that it sees nothing of the job that made room for it.
+
+        It is in no task group: a thread that never ends must not hold up the worker's end.
+        """
+        held.life = asyncio.get_running_loop().create_task(
+            life, name=f"message {held.delivery.message_id}", context=self._home.copy()
+        )
 
     # The steps
 

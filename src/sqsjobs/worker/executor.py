@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -198,9 +198,10 @@ class Executor:
         return await task.function(**attempt.arguments)
 
     async def _call_in_process(self, attempt: Attempt) -> object:
-        async with self._turn(self._processes.slots, attempt) as context:
+        attempt.run.limit(None)  # until a child is free and calls the function
+        async with self._processes.slots:
             return await self._processes.run(
-                attempt.task, attempt.job, context, attempt.run, keeps_result=self._keeps_results
+                attempt.task, attempt.job, attempt.context, attempt.run, keeps_result=self._keeps_results
             )
 
     async def _call_in_thread(self, attempt: Attempt) -> object:
@@ -214,23 +215,18 @@ class Executor:
             if isinstance(attempt.run.verdict, TimedOut):
                 self._tell(JobOverran(attempt.job, attempt.run.verdict.after))
 
-        async with self._turn(self._thread_slots, attempt) as context:
-            running_job.set(context)
+        timeout = attempt.task.timeout
+        attempt.run.limit(None)  # until a thread is free
+        async with self._thread_slots:
+            if timeout:
+                attempt.run.limit(timeout)
+                running_job.set(replace(attempt.context, deadline=self._clock.now() + timeout))
             carried = contextvars.copy_context()
             try:
                 with attempt.run.stopped_by(overrun):
                     return await asyncio.get_running_loop().run_in_executor(self._threads, carried.run, portable, call)
             finally:
                 self.overrunning -= overran
-
-    @asynccontextmanager
-    async def _turn(self, slots: asyncio.Semaphore, attempt: Attempt) -> AsyncIterator[JobContext]:
-        """Wait for a thread or a child; the timeout counts from there. Yields the job's context with its deadline."""
-        timeout = attempt.task.timeout
-        attempt.run.limit(None)
-        async with slots:
-            attempt.run.limit(timeout)
-            yield replace(attempt.context, deadline=self._clock.now() + timeout) if timeout else attempt.context
 
 
 def _steered(wish: Steering) -> Outcome:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Coroutine, Mapping
+from contextvars import copy_context
 from dataclasses import dataclass
 from random import Random
 from typing import Any, Final
@@ -153,6 +154,7 @@ class Pipeline:
             observer=tell,
             clock=clock,
         )
+        self._home = copy_context()
         self._empty = asyncio.Event()
         self._grace_end: asyncio.TimerHandle | None = None
         self._advance_soon = False
@@ -222,7 +224,7 @@ class Pipeline:
         """Advance once for all that ends in one turn of the loop, so that receives come in tens."""
         if not self._advance_soon:
             self._advance_soon = True
-            asyncio.get_running_loop().call_soon(self._advance)
+            asyncio.get_running_loop().call_soon(self._advance, context=self._home)
 
     def _job_ended(self, seconds: float) -> None:
         self.intake.ended(self._around.clock.now(), seconds)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Final, assert_never
@@ -20,7 +21,7 @@ from sqsjobs.errors import Discard, Reject, RetryAfter, Snooze
 from sqsjobs.job import Job
 from sqsjobs.outcome import Failure
 from sqsjobs.task import Task
-from sqsjobs.worker.child import ChildAnswer, ChildJob, child_main
+from sqsjobs.worker.child import BEGUN, ChildAnswer, ChildJob, child_main
 from sqsjobs.worker.run import Run
 
 __all__ = ["ChildDied", "ProcessPool", "RemoteError", "Reply"]
@@ -70,7 +71,7 @@ class ProcessPool:
         return self._app_path is not None or "<" not in task.function.__qualname__
 
     async def run(self, task: Task[..., Any], job: Job, context: JobContext, run: Run, *, keeps_result: bool) -> Reply:
-        """Run one job in a child; its timeout counts from when the child has it.
+        """Run one job in a child; its timeout counts from when the child calls the function.
 
         Raises:
             ChildDied: if the child died, also where it was killed because `run` was asked to end.
@@ -79,8 +80,8 @@ class ProcessPool:
         child = self._idle_child() or await _Child.start()
         try:
             with run.stopped_by(child.kill):
-                run.limit(task.timeout)
-                answer = await child.ask(self._request(task, job, context, keeps_result=keeps_result))
+                request = self._request(task, job, context, keeps_result=keeps_result)
+                answer = await child.ask(request, begun=lambda: run.limit(task.timeout))
         except BaseException:
             child.kill()
             raise
@@ -115,7 +116,7 @@ class ProcessPool:
                 group=job.group,
                 enqueued_at=job.enqueued_at,
                 attempt=context.attempt,
-                deadline=context.deadline,
+                timeout=task.timeout,
                 fencing_token=context.fencing_token,
                 keeps_result=keeps_result,
             )
@@ -156,16 +157,19 @@ class _Child:
         theirs.close()
         return cls(process, ours)
 
-    async def ask(self, request: bytes) -> ChildAnswer:
+    async def ask(self, request: bytes, *, begun: Callable[[], None]) -> ChildAnswer:
         try:
             self._pipe.send_bytes(request)
-            await self._readable()
-            return self._decode(self._pipe.recv_bytes())
+            told = await self._told()
+            if told == BEGUN:
+                begun()
+                told = await self._told()
+            return self._decode(told)
         except (EOFError, OSError) as error:
             await asyncio.to_thread(self._process.join, _LAST_WORDS)
             raise ChildDied(f"the child process ended with {_spelled(self._process.exitcode)}") from error
 
-    async def _readable(self) -> None:
+    async def _told(self) -> bytes:
         loop = asyncio.get_running_loop()
         ready: asyncio.Future[None] = loop.create_future()
         loop.add_reader(self._pipe.fileno(), _resolve, ready)
@@ -173,6 +177,7 @@ class _Child:
             await ready
         finally:
             loop.remove_reader(self._pipe.fileno())
+        return self._pipe.recv_bytes()
 
     @property
     def alive(self) -> bool:
