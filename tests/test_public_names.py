@@ -23,7 +23,7 @@ def test_every_promised_name_is_there_once():
 def test_everything_imported_at_the_top_is_promised():
     modules = {module.name for module in pkgutil.iter_modules(sqsjobs.__path__)}
     machinery = {"TYPE_CHECKING", "annotations", "import_module"}
-    offered = {name for name in vars(sqsjobs) if not name.startswith("_")} - modules - machinery
+    offered = {name for name in vars(sqsjobs) if name[0].isalpha()} - modules - machinery  # pytest adds some with an @
     assert offered <= set(sqsjobs.__all__)
 
 

@@ -43,9 +43,10 @@ async def test_reset_forgets_queues_and_answers_who_waits(server: LocalServerThr
 
 
 def test_the_thread_ends_with_the_block() -> None:
+    before = set(threading.enumerate())
     with LocalServerThread() as server:
         assert server.endpoint_url in repr(server)
-        (thread,) = (thread for thread in threading.enumerate() if thread.name == "sqsjobs-local-server")
+        (thread,) = set(threading.enumerate()) - before
     assert not thread.is_alive()
 
 
