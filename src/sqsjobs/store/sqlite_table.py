@@ -82,7 +82,9 @@ class Table:
         _check_place(path)
         try:
             with ExitStack() as undo:
-                self._connection = undo.enter_context(closing(sqlite3.connect(path, timeout=patience, isolation_level=None)))
+                self._connection = undo.enter_context(
+                    closing(sqlite3.connect(path, timeout=patience, isolation_level=None))
+                )
                 self._when_free(self._set_up)
                 undo.pop_all()
         except sqlite3.Error as error:
