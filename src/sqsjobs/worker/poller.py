@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from math import inf
 from random import Random
 from typing import Final
 from uuid import uuid4
@@ -54,6 +55,7 @@ class Poller:
         self._random = random
         self._polls: set[asyncio.Task[None]] = set()
         self._failures: dict[str, int] = {queue.name: 0 for queue in intake.queues}
+        self._failed_at: dict[str, float] = {queue.name: -inf for queue in intake.queues}
         self._timer: asyncio.TimerHandle | None = None
         self._stopped = False
         self.last_ended = clock.now()
@@ -117,7 +119,7 @@ class Poller:
         try:
             deliveries = await self._receive(poll)
         except Exception as problem:  # noqa: BLE001 - whatever went wrong, the queue must be polled again
-            self._failed(poll, reservation.close(), problem)
+            self._failed(poll, reservation.close(), problem, asked_at)
             return
         ended = self.last_ended = self._clock.now()
         self._failures[poll.queue.name] = 0
@@ -149,13 +151,15 @@ class Poller:
         self._intake.withdraw(reserved)
         self.poll_busy()
 
-    def _failed(self, poll: Poll, reserved: int, problem: Exception) -> None:
-        queue = poll.queue.name
-        self.last_ended = self._clock.now()
-        self._failures[queue] += 1
+    def _failed(self, poll: Poll, reserved: int, problem: Exception, asked_at: float) -> None:
+        queue, now = poll.queue.name, self._clock.now()
+        if asked_at >= self._failed_at[queue]:  # polls that were open together fail together: that is one failure
+            self._failures[queue] += 1
+            self._failed_at[queue] = now
+        self.last_ended = now
         ceiling = min(_PAUSE_LONGEST, _PAUSE_FIRST * 2 ** min(self._failures[queue], 10))
         pause = ceiling * (0.5 + 0.5 * self._random.random())
-        self._intake.poll_failed(poll, reserved=reserved, paused_until=self._clock.now() + pause)
+        self._intake.poll_failed(poll, reserved=reserved, paused_until=now + pause)
         self._tell(PollFailed(queue, str(problem), self._failures[queue], pause))
         self.poll_busy()
 
