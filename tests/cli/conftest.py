@@ -6,6 +6,7 @@ Commands run in this process where they can (`sqsjobs`), as processes where sign
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 import sqsjobs
 from sqsjobs.cli.commands import run
@@ -109,6 +111,18 @@ def _importable_by_children(monkeypatch: pytest.MonkeyPatch) -> None:
     """Child processes find the package where the tests found it."""
     source = str(Path(sqsjobs.__file__).parents[1])
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH", "")])))
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """The worker command sends the lines of its process, which is the tests', to standard error."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.captureWarnings(capture=False)
+    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import threading
 
 import pytest
 import structlog
@@ -122,3 +123,29 @@ def test_values_that_json_does_not_know_are_shown():
 def test_printable_leaves_ordinary_text_alone():
     assert printable("Überweisung 3 €") == "Überweisung 3 €"
     assert printable("a\nb\x1b[0m") == r"a\nb\x1b[0m"
+
+
+def test_a_standard_error_that_is_gone_takes_nobody_along():
+    """Who logs goes on when the other end of the pipe has been closed."""
+    stream = io.StringIO()
+    configure_logging(stream=stream)
+    stream.close()
+    structlog.get_logger().info("to nobody")
+    logging.getLogger("thumbs").warning("to nobody")
+
+
+def test_lines_of_several_threads_stay_apart():
+    stream = io.StringIO()
+    configure_logging("json", stream=stream)
+
+    def talk() -> None:
+        for _ in range(200):
+            structlog.get_logger().info("x" * 50)
+            logging.getLogger("thumbs").warning("y" * 50)
+
+    threads = [threading.Thread(target=talk) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len([json.loads(line) for line in written(stream)]) == 1600

@@ -111,10 +111,10 @@ def worker(
     """
     from sqsjobs.observability.logs import configure_logging  # noqa: PLC0415 - help needs no logging
 
-    configure_logging(logs.log_format, logs.log_level)
-    path = app_path(app)
     if processes < 1:
         raise ConfigurationError(f"--processes is 1 or more, not {processes}")
+    path = app_path(app)
+    configure_logging(logs.log_format, logs.log_level)
     if processes > 1:
         return _supervise(worker_command(path, work, platform, backends, logs), processes, work, platform)
     loaded = open_later(path, backends)

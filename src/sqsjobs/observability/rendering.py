@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TextIO
 
 import structlog
@@ -37,13 +39,14 @@ def configure_logging(
     stream = stream or sys.stderr
     pretty = stream.isatty() if format == "auto" else format == "pretty"
     before, rendered = _before(pretty=pretty), _rendered(pretty=pretty, colors=stream.isatty())
+    lines = _Lines(stream)
     structlog.configure(
         processors=[*before, *rendered],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.WriteLoggerFactory(stream),
+        logger_factory=lambda *_: lines,
         cache_logger_on_first_use=True,
     )
-    _route_standard_logging(stream, LEVELS[level], before, rendered)
+    _route_standard_logging(lines, LEVELS[level], before, rendered)
 
 
 def _before(*, pretty: bool) -> list[Processor]:
@@ -69,8 +72,36 @@ def _rendered(*, pretty: bool, colors: bool) -> list[Processor]:
     return [_escape, _traceback_as_block, console]
 
 
-def _route_standard_logging(stream: TextIO, level: int, before: list[Processor], rendered: list[Processor]) -> None:
-    handler = logging.StreamHandler(stream)
+class _Lines:
+    """Where all lines end, one at a time. A standard error that is gone must not take jobs along, so nothing is raised."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._turn = threading.RLock()  # a signal handler may log within a line
+
+    def msg(self, line: str) -> None:
+        """Write a line."""
+        with self._turn, suppress(OSError, ValueError):
+            self._stream.write(f"{line}\n")
+            self._stream.flush()
+
+    debug = info = warning = error = critical = exception = msg
+
+
+class _FromStandardLogging(logging.Handler):
+    def __init__(self, lines: _Lines) -> None:
+        super().__init__()
+        self._lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._lines.msg(self.format(record))
+        except Exception:  # noqa: BLE001 - a record whose arguments do not fit its format
+            self.handleError(record)
+
+
+def _route_standard_logging(lines: _Lines, level: int, before: list[Processor], rendered: list[Processor]) -> None:
+    handler = _FromStandardLogging(lines)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[_add_logger_name, *before],
