@@ -6,7 +6,7 @@ import pytest
 from tests.process import jobs
 from tests.process.rig import Ground
 
-from sqsjobs import App
+from sqsjobs import App, Task
 from sqsjobs.job import JobStatus
 
 LEASE = ("--visibility", "5")
@@ -43,7 +43,9 @@ async def test_a_coroutine_that_blocks_the_loop_for_twelve_seconds_runs_once_and
 
 
 @pytest.mark.parametrize("task", [jobs.in_thread, jobs.in_process])
-async def test_plain_functions_run_once_however_long_they_take(field: Ground, app: App, task: object) -> None:
+async def test_plain_functions_run_once_however_long_they_take(
+    field: Ground, app: App, task: Task[..., object]
+) -> None:
     """Threads and child processes keep their leases in the same way."""
     await field.worker("--visibility", "2")
     await field.worker("--visibility", "2")
