@@ -179,22 +179,22 @@ def decide(outcome: Outcome, situation: Situation) -> Verdict:  # noqa: C901, PL
         case Rejected(reason):
             return _dead_lettered(situation, "rejected", reason, Failure("sqsjobs.Reject", reason))
         case Interrupted(linger):
-            return Verdict(Hide(linger), JobStatus.QUEUED, attempt_back=True)
+            return _kept(situation, linger, JobStatus.QUEUED, attempt_back=True)
         case LostLease():
             return Verdict(Leave(), JobStatus.QUEUED)
         case Unstarted():
-            return Verdict(Hide(0.0))
+            return _kept(situation, 0.0)
         case Poison(code, problem):
             return _dead_lettered(situation, code, problem, Failure(f"sqsjobs.{code}", problem), attempt_back=True)
         case Unknown(code, problem):
             return _parked(situation, code, problem)
         case AlreadyRunning(for_seconds):
-            return Verdict(Hide(for_seconds + 1 + 4 * situation.random))
+            return _kept(situation, for_seconds + 1 + 4 * situation.random)
         case AlreadyEnded(status):
-            kept = (
-                status is JobStatus.FAILED and not situation.dead_letter_queue and situation.on_exhausted != "discard"
-            )
-            return Verdict(Hide(_PARK_LONGEST) if kept else Delete())
+            parked = status is JobStatus.FAILED and not situation.dead_letter_queue
+            if parked and situation.on_exhausted != "discard":
+                return _kept(situation, _PARK_LONGEST)
+            return Verdict(Delete())
         case NotDue(for_seconds):
             return _hidden(situation, for_seconds, None)
         case CrashLimitReached(crashes):
@@ -204,7 +204,7 @@ def decide(outcome: Outcome, situation: Situation) -> Verdict:  # noqa: C901, PL
             detail = f"all {situation.retry.max_attempts} attempts were used up by delivery {deliveries}"
             return _exhausted(situation, "exhausted", detail, Failure("sqsjobs.Exhausted", detail), attempt_back=True)
         case StoreDown():
-            return Verdict(Hide(_STORE_PAUSE * (1 + 2 * situation.random)))
+            return _kept(situation, _STORE_PAUSE * (1 + 2 * situation.random))
         case _:
             assert_never(outcome)
 
@@ -232,8 +232,9 @@ def _dead_lettered(
     situation: Situation, reason: str, detail: str, failure: Failure | None = None, *, attempt_back: bool = False
 ) -> Verdict:
     """Without a dead-letter queue the message is kept where it is, hidden, until the queue's retention ends."""
-    kept = DeadLetter(reason, detail, failure) if situation.dead_letter_queue else Hide(_PARK_LONGEST)
-    return Verdict(kept, JobStatus.FAILED, attempt_back)
+    if not situation.dead_letter_queue:
+        return _kept(situation, _PARK_LONGEST, JobStatus.FAILED, attempt_back=attempt_back)
+    return Verdict(DeadLetter(reason, detail, failure), JobStatus.FAILED, attempt_back)
 
 
 def _parked(situation: Situation, code: str, problem: str) -> Verdict:
@@ -241,22 +242,33 @@ def _parked(situation: Situation, code: str, problem: str) -> Verdict:
     if situation.since_first_receive >= situation.park_for:
         return _dead_lettered(situation, code, problem, Failure(f"sqsjobs.{code}", problem), attempt_back=True)
     doublings = min(situation.receive_count - 1, 10)
-    return Verdict(Hide(min(_PARK_FIRST * 2**doublings, _PARK_LONGEST)))
+    return _kept(situation, min(_PARK_FIRST * 2**doublings, _PARK_LONGEST))
 
 
 def _hidden(situation: Situation, delay: float, status: JobStatus | None, *, attempt_back: bool = False) -> Verdict:
     """Hide within SQS's limits; beyond them a standard queue's message is sent anew and a FIFO one comes early."""
-    longest = MAX_VISIBILITY - _VISIBILITY_MARGIN - situation.hidden_for
     ages = situation.age + delay
     if situation.fifo:
         if ages >= situation.retention - _VISIBILITY_MARGIN:
             detail = f"the message would have been dropped after {situation.retention:g} s before it was due again"
             return _dead_lettered(situation, "retention", detail, Failure("sqsjobs.Retention", detail))
-        return Verdict(Hide(max(0.0, min(delay, longest))), status, attempt_back)
-    crowded = situation.in_flight_share >= _IN_FLIGHT_SHARE
-    if delay > min(longest, _HIDE_CEILING) or ages > _RETENTION_SHARE * situation.retention or (crowded and delay >= 1):
+        return _kept(situation, delay, status, attempt_back=attempt_back)
+    crowded = situation.in_flight_share >= _IN_FLIGHT_SHARE and delay >= 1
+    too_long = delay > min(_longest(situation), _HIDE_CEILING)
+    if too_long or crowded or ages > _RETENTION_SHARE * situation.retention:
         return Verdict(Resend(delay), status, attempt_back)
-    return Verdict(Hide(delay), status, attempt_back)
+    return _kept(situation, delay, status, attempt_back=attempt_back)
+
+
+def _kept(
+    situation: Situation, delay: float, status: JobStatus | None = None, *, attempt_back: bool = False
+) -> Verdict:
+    return Verdict(Hide(max(0.0, min(delay, _longest(situation)))), status, attempt_back)
+
+
+def _longest(situation: Situation) -> float:
+    """Return for how many more seconds SQS can hide the message."""
+    return MAX_VISIBILITY - _VISIBILITY_MARGIN - situation.hidden_for
 
 
 class Annotation(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -292,13 +304,11 @@ class Annotation(msgspec.Struct, frozen=True, omit_defaults=True):
     def encode(self) -> str:
         """Return the attribute's value: ASCII, so that SQS takes it and every tool shows it."""
         text = _ascii(self)
-        if len(text) > _ANNOTATION_BYTES:
-            spare = _ANNOTATION_BYTES - len(_ascii(msgspec.structs.replace(self, error="", task=self.task[:80])))
-            text = _ascii(
-                msgspec.structs.replace(
-                    self, error=self.error[: max(0, spare // 12)], task=self.task[:80], queue=self.queue[:160]
-                )
-            )
+        for longest in _SHORTENED_TO:
+            if len(text) <= _ANNOTATION_BYTES:
+                break
+            shortened = {name: getattr(self, name)[:longest] for name in _FREE_TEXTS}
+            text = _ascii(msgspec.structs.replace(self, **shortened))
         return text
 
     @staticmethod
@@ -311,12 +321,17 @@ class Annotation(msgspec.Struct, frozen=True, omit_defaults=True):
         return msgspec.json.decode(value, type=Annotation)
 
 
+_FREE_TEXTS: Final = ("error", "task", "error_type", "queue", "worker")
+_SHORTENED_TO: Final = (160, 80, 20)
+"""Characters that are left of each free text where all do not fit; one may take up to 12 bytes."""
+
+
 def _ascii(annotation: Annotation) -> str:
-    """Escape what is not ASCII, as JSON can."""
+    """Escape what is not ASCII, or not printable, as JSON can."""
     text = msgspec.json.encode(annotation).decode()
-    if text.isascii():
+    if text.isascii() and text.isprintable():
         return text
-    return "".join(c if c.isascii() else _escaped(c) for c in text)
+    return "".join(c if " " <= c <= "~" else _escaped(c) for c in text)
 
 
 def _escaped(character: str) -> str:
