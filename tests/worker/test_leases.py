@@ -235,7 +235,7 @@ async def test_a_heartbeat_that_finds_the_message_deleted_is_no_lost_lease(rig):
 @virtually
 async def test_heartbeats_end_with_the_job(rig):
     """R18 and I15: after the last call about a message there is no visibility call for it."""
-    calls = []
+    calls: list[tuple[str, str]] = []
 
     class Watched(MemoryTransport):
         async def change_visibility(self, queue, changes):

@@ -9,6 +9,7 @@ import os
 import signal
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.worker import pills
@@ -114,7 +115,7 @@ async def test_after_two_crashes_a_job_runs_alone_so_that_a_pills_mates_are_clea
 
 async def test_what_a_child_raises_comes_back_as_text_and_steering_as_steering(rig):
     """All ways to end, one child; a lone surrogate is no reason to die."""
-    expected = {
+    expected: dict[str, Any] = {
         "snooze": Snoozed(30),
         "retry after": RetryRequested(40, "later"),
         "discard": Discarded("enough"),

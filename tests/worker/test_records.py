@@ -234,6 +234,7 @@ async def test_a_result_is_offered_again_while_the_lease_holds(rig):
         settled = await rig.events.wait(ev.JobSettled)
         assert settled.disposition == "delete"
         record = await store.get(job_id)
+        assert record
         assert (record.status, record.result) == (JobStatus.SUCCEEDED, b'"kept"')
     assert len(starts) == 1
     assert rig.events.count(ev.JobStarted) == 1
@@ -255,6 +256,7 @@ async def test_a_result_that_the_store_never_takes_is_given_up_and_the_job_run_a
         assert given_up.disposition == "leave"
         await rig.events.wait(ev.JobSettled, lambda e: e.disposition == "delete")
         record = await store.get(job_id)
+        assert record
         assert record is not None
         assert record.status is JobStatus.SUCCEEDED
     assert len(starts) == 2
@@ -273,6 +275,7 @@ async def test_a_write_whose_answer_was_lost_is_repeated_harmlessly(rig):
     async with away as store, rig.working(store=store):
         settled = await rig.events.wait(ev.JobSettled)
         record = await store.get(job_id)
+        assert record
         assert (record.result, record.attempts) == (b'"once"', 1)
     assert settled.disposition == "delete"
     assert store.refused >= 1
@@ -299,6 +302,7 @@ async def test_a_claim_whose_answer_was_lost_is_no_crash(rig):
     async with Deaf(clock=rig.clock) as store:
         await rig.drain(store=store)
         record = await store.get(job_id)
+        assert record
     assert (record.status, record.attempts, record.crashes) == (JobStatus.SUCCEEDED, 1, 0)
 
 

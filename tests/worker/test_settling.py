@@ -139,7 +139,7 @@ async def test_a_retry_is_hidden_for_whole_seconds_and_never_less(rig):
     async def failing() -> None:
         raise ValueError
 
-    asked = []
+    asked: list[float] = []
 
     class Watched(MemoryTransport):
         async def change_visibility(self, queue, changes):

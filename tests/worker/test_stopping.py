@@ -246,7 +246,7 @@ async def test_a_cancelled_run_stops_at_once_and_says_so(rig):
 @virtually
 async def test_the_lifespan_is_entered_once_around_all_jobs(rig):
     """Design section 3: nesting is the order of shutdown."""
-    told = []
+    told: list[object] = []
 
     @asynccontextmanager
     async def lifespan():
