@@ -32,15 +32,16 @@ def demo(
 ) -> int:
     """Watch a thousand real jobs go through, on this machine alone.
 
-    A queue server, a job store and a worker process are started, and each job compresses one file: those of the
-    Python standard library, or yours. Some files are bad in earnest, so that retries and the dead-letter queue are
-    seen at work. Every result is read by its job's id, and checked; nothing is left behind.
+    A queue server, a job store and a worker process are started. Each job
+    compresses one file of the Python standard library, or one of yours; some are
+    bad in earnest, so that retries and the dead-letter queue are seen at work.
+    Every result is read by its job's id, and checked; nothing is left behind.
 
         sqsjobs demo
         sqsjobs demo --dir ~/Music --jobs 200
 
     Args:
-        directory: A folder whose files are compressed, into a temporary folder; they themselves stay as they are.
+        directory: A folder of files; they stay as they are, what comes of them is temporary.
         jobs: How many files, at most.
     """
     if jobs < 10:

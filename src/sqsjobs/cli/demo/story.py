@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import gzip
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from io import BufferedReader
+from itertools import zip_longest
 from pathlib import Path
 from typing import Final
 
@@ -95,9 +98,14 @@ async def _ending(order: Order) -> Ending:
 
 def _is_intact(order: Order) -> bool:
     """Whether the compressed file decompresses to the original; it has served its purpose then."""
-    unpacked = gzip.decompress(order.target.read_bytes())
+    with gzip.open(order.target) as unpacked, order.file.path.open("rb") as original:
+        intact = all(here == there for here, there in zip_longest(_chunks(unpacked), _chunks(original)))
     order.target.unlink()
-    return unpacked == order.file.path.read_bytes()
+    return intact
+
+
+def _chunks(stream: gzip.GzipFile | BufferedReader) -> Iterator[bytes]:
+    return iter(partial(stream.read, 1 << 20), b"")
 
 
 async def _dead_letters(count: int) -> list[Letter]:

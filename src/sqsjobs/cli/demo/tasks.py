@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import copyfileobj
 
 from sqsjobs import App, Retry, current_job, exponential
 
@@ -28,9 +29,9 @@ class Compressed:
     retry=Retry(max_attempts=3, backoff=exponential(0.5, 1), give_up_on=(IsADirectoryError, PermissionError)),
 )
 def compress(source: str, target: str) -> Compressed:
-    """Compress `source` into `target`. Run twice, which may happen, it writes the same twice."""
-    content = Path(source).read_bytes()
+    """Compress `source` into `target`. Run twice, which may happen, it makes the same file twice."""
     unfinished = Path(f"{target}.{current_job().attempt}")
-    unfinished.write_bytes(gzip.compress(content, mtime=0))
+    with Path(source).open("rb") as content, gzip.open(unfinished, "wb") as packed:
+        copyfileobj(content, packed)
     unfinished.replace(target)  # whole or not at all, whenever the worker dies
-    return Compressed(before=len(content), after=Path(target).stat().st_size)
+    return Compressed(before=Path(source).stat().st_size, after=Path(target).stat().st_size)
