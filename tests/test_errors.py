@@ -42,7 +42,9 @@ def test_the_tree_at_the_top_of_the_file_is_the_tree():
             path[depth:] = [match[2]]
             drawn[match[2]] = path[depth - 1] if depth else ""
     in_tree = {name: cls for name, cls in CLASSES.items() if issubclass(cls, SqsJobsError)}
-    assert drawn == {name: cls.__base__.__name__ if cls is not SqsJobsError else "" for name, cls in in_tree.items()}
+    assert drawn == {
+        name: cls.__bases__[0].__name__ if cls is not SqsJobsError else "" for name, cls in in_tree.items()
+    }
 
 
 def test_every_error_is_public_and_says_when_it_is_raised():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 from sqsjobs.errors import ConfigurationError
 from sqsjobs.retry import Retry, constant, exponential
 
+untyped: Any = Retry
+"""The same, for calls that a type checker would refuse."""
 chance = st.floats(0, 1, exclude_max=True)
 attempts = st.integers(1, 10_000)
 
@@ -59,11 +62,11 @@ def test_durations_may_be_timedeltas():
         lambda: constant(1, jitter=-0.1),
         lambda: Retry(max_attempts=0),
         lambda: Retry(max_attempts=True),
-        lambda: Retry(max_attempts=2.5),
-        lambda: Retry(backoff=5),
-        lambda: Retry(retry_on=(BaseException,)),
-        lambda: Retry(give_up_on="ValueError"),
-        lambda: Retry(give_up_on=(ValueError(),)),
+        lambda: untyped(max_attempts=2.5),
+        lambda: untyped(backoff=5),
+        lambda: untyped(retry_on=(BaseException,)),
+        lambda: untyped(give_up_on="ValueError"),
+        lambda: untyped(give_up_on=(ValueError(),)),
     ],
 )
 def test_wrong_options_fail_where_they_are_given(wrong):
@@ -73,7 +76,7 @@ def test_wrong_options_fail_where_they_are_given(wrong):
 
 def test_a_policy_gives_up_on_what_it_names_and_on_what_it_does_not_retry():
     """`give_up_on` wins; subclasses count; a single class needs no tuple."""
-    policy = Retry(retry_on=OSError, give_up_on=FileNotFoundError)
+    policy = untyped(retry_on=OSError, give_up_on=FileNotFoundError)
     assert policy.retry_on == (OSError,)
     assert not policy.gives_up_on(ConnectionResetError())
     assert policy.gives_up_on(FileNotFoundError())
@@ -94,8 +97,8 @@ class Own:
 @pytest.mark.parametrize("gives", [float("nan"), float("inf"), -1, "soon", None, ZeroDivisionError()], ids=repr)
 def test_the_default_takes_the_place_of_a_backoff_that_is_no_duration(gives):
     """Whatever is wrong with it, the job must be tried again."""
-    assert Retry(backoff=Own(gives)).delay(3, 0.5) == exponential().delay(3, 0.5)
+    assert untyped(backoff=Own(gives)).delay(3, 0.5) == exponential().delay(3, 0.5)
 
 
 def test_a_backoff_of_ones_own_is_taken_at_its_word():
-    assert Retry(backoff=Own(12)).delay(1, 0.9) == 12
+    assert untyped(backoff=Own(12)).delay(1, 0.9) == 12

@@ -154,6 +154,7 @@ class Pipeline:
             observer=tell,
             clock=clock,
         )
+        self._over = False
         self._home = copy_context()
         self._empty = asyncio.Event()
         self._grace_end: asyncio.TimerHandle | None = None
@@ -196,6 +197,8 @@ class Pipeline:
         await _first(self.poller.ended(), self._stop.wait_at_once())
 
     def _received(self, deliveries: list[Delivery], asked_at: float) -> None:
+        if self._over:  # a poll that a stop at once did not wait for: what it brings comes back by itself
+            return
         for delivery in deliveries:
             held = self.dispatcher.hold(delivery, asked_at)
             if held is not None:
@@ -299,6 +302,7 @@ class Pipeline:
         if left:
             abandoned = [self.dispatcher.abandon(held, _ABANDONED) for held in left]
             await _within(_RELEASE, asyncio.gather(*abandoned, self._empty.wait()))
+        self._over = True
         return not left
 
 

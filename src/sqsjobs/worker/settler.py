@@ -130,8 +130,14 @@ class Settler:
             return self._reported(held, "hide", held.lease.lost or "the lease is over")
         changes = await self._changes.of(held.delivery.queue)
 
-        def attempt() -> Awaitable[EntryResult]:
-            return changes.submit_nowait((held.lease.handle, whole_seconds(delay)))
+        async def attempt() -> EntryResult:
+            asked_at, seconds = self._clock.now(), whole_seconds(delay)
+            try:
+                return await changes.submit((held.lease.handle, seconds))
+            except TransportError as error:
+                if error.in_doubt:  # it may be seen from then on, and be somebody else's
+                    held.lease.deadline = min(held.lease.deadline, asked_at + seconds)
+                raise
 
         problem = await self._until(attempt, _entry_problem, while_=lambda: held.lease.remaining > 0)
         return self._reported(held, "hide", problem)
@@ -199,6 +205,8 @@ class Settler:
             if not retryable or not while_():
                 return problem
             await asyncio.sleep(pause * self._random.random())
+            if not while_():
+                return problem
             pause = min(pause * 2, _RETRY_MOST)
 
     def _reported(self, held: Held, disposition: str, problem: str) -> bool:
