@@ -331,6 +331,11 @@ class TransportError(SqsJobsError):
         self.code = code
         self.sent = sent
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether SQS may have carried the request out all the same; a refusal is an answer."""
+        return self.sent and not isinstance(self, QueueNotFound | AccessDenied | RequestRejected | Throttled)
+
 
 class QueueNotFound(TransportError):
     """Raised when a queue does not exist, in this account and region, on this endpoint."""

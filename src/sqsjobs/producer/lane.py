@@ -24,7 +24,6 @@ from sqsjobs.producer.tries import (
     RetryBudget,
     SendPolicy,
     again_in_order,
-    may_have_arrived,
     may_succeed_later,
 )
 from sqsjobs.transport.base import (
@@ -174,7 +173,7 @@ class Lane:
             return [answer for entry in entries for answer in await self._send_once([entry])]
         except TransportError as error:
             self._trouble = error
-            if may_have_arrived(error):
+            if error.in_doubt:
                 for entry in entries:
                     entry.doubt = entry.doubt or error
             return [error] * len(entries)

@@ -9,10 +9,6 @@ from random import Random
 from typing import TypeAlias
 
 from sqsjobs.errors import (
-    AccessDenied,
-    QueueNotFound,
-    RequestRejected,
-    Throttled,
     TransportError,
     TransportUnavailable,
 )
@@ -24,7 +20,6 @@ __all__ = [
     "RetryBudget",
     "SendPolicy",
     "again_in_order",
-    "may_have_arrived",
     "may_succeed_later",
 ]
 
@@ -74,11 +69,6 @@ def again_in_order(groups: Sequence[str | None], answers: Sequence[Answer]) -> l
 def may_succeed_later(answer: Answer) -> bool:
     """Whether another try may get a better answer."""
     return isinstance(answer, TransportUnavailable) or (isinstance(answer, NotSent) and answer.retryable)
-
-
-def may_have_arrived(error: TransportError) -> bool:
-    """Whether SQS may have the messages of a request that failed with `error`; a refusal is an answer."""
-    return error.sent and not isinstance(error, QueueNotFound | AccessDenied | RequestRejected | Throttled)
 
 
 class RetryBudget:

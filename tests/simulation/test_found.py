@@ -1,0 +1,63 @@
+"""What the simulation has found, each in the smallest scene that shows it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from tests.worker.rig import LOST, UNAVAILABLE
+from tests.worker.virtual import virtually
+
+from sqsjobs import Retry, constant
+from sqsjobs import events as ev
+from sqsjobs.transport.model import Fault, StaleHandles
+
+CHANGE = "ChangeMessageVisibilityBatch"
+
+
+@virtually
+async def test_a_hiding_that_may_have_happened_is_not_repeated_when_its_time_is_over(rig):
+    """I6: the message may be another worker's by then, and its lease would be cut short."""
+    starts: list[float] = []
+
+    @rig.task(retry=Retry(backoff=constant(1, jitter=0)))
+    async def flaky() -> None:
+        starts.append(rig.clock.now())
+        if len(starts) == 1:
+            raise ValueError
+        await asyncio.sleep(60)
+
+    with rig.sqs.use() as model:
+        model.leases.stale_handles = StaleHandles.HONOURED
+    rig.faults.plan(CHANGE, Fault(after=LOST))
+    rig.faults.plan(CHANGE, Fault(before=UNAVAILABLE), times=6)
+    await rig.send(flaky)
+    async with rig.working(visibility=30):
+        settled = await rig.events.wait(ev.JobSettled, count=2)
+    assert settled.disposition == "delete"
+    assert len(starts) == 2
+    assert rig.events.count(ev.JobDelivered) == 2
+
+
+@pytest.mark.parametrize("seed", range(5))
+@virtually
+async def test_nothing_is_hidden_after_a_pause_in_which_the_lease_ended(rig, seed):
+    """I6: whether the lease stands is asked before every try, and not before every pause."""
+    tries: list[float] = []
+
+    @rig.task(retry=Retry(backoff=constant(20, jitter=0)))
+    async def failing() -> None:
+        raise ValueError
+
+    def refuse(operation: str, _queue: str | None) -> Fault | None:
+        if operation == CHANGE:
+            tries.append(rig.clock.now())
+        return Fault(before=UNAVAILABLE) if tries and operation != "GetQueueAttributes" else None
+
+    rig.sqs.faults = refuse
+    begun = rig.clock.now()
+    await rig.send(failing)
+    async with rig.working(visibility=6, seed=seed):
+        await rig.events.wait(ev.SettleFailed)
+        rig.sqs.faults = None
+    assert tries[-1] <= begun + 6.1
