@@ -9,10 +9,10 @@ import pytest
 from tests.worker.rig import LOST, UNAVAILABLE
 from tests.worker.virtual import virtually
 
-from sqsjobs import ConfigurationError
+from sqsjobs import ConfigurationError, RetryAfter
 from sqsjobs import events as ev
 from sqsjobs.transport.model import Fault, Refusal
-from sqsjobs.worker import settler
+from sqsjobs.worker import pipeline, settler
 from sqsjobs.worker.options import WatchedQueue, WorkerOptions
 
 POLL = "ReceiveMessage"
@@ -300,11 +300,51 @@ async def test_a_long_backlog_leaves_nothing_behind_in_the_worker(rig):
     await rig.send_many(job, 3000)
     worker = rig.worker(concurrency=20, burst=True)
     assert await worker.run()
-    pipeline = worker._pipeline
+    line = worker._pipeline
     assert most <= 20 + 20 + 10 + 100  # running, fetched ahead, an idle poll's, being deleted
-    assert (len(pipeline.dispatcher), pipeline.intake.waiting, pipeline.intake.running) == (0, 0, 0)
-    assert pipeline.intake._reserved == 0
-    assert len(pipeline.heart._book) == 0
+    assert (len(line.dispatcher), line.intake.waiting, line.intake.running) == (0, 0, 0)
+    assert line.intake._reserved == 0
+    assert len(line.heart._book) == 0
+
+
+@virtually
+async def test_what_cannot_be_deleted_does_not_pile_up_without_end(rig, monkeypatch):
+    """I14: with so many messages in hand that are done and not settled, no more are taken."""
+    monkeypatch.setattr(pipeline, "_IN_HAND_SPARE", 50)
+
+    @rig.task()
+    async def noop(n: int) -> None: ...
+
+    await rig.send_many(noop, 300)
+    rig.faults.refuse("DeleteMessageBatch", times=0)
+    async with rig.working(concurrency=10) as worker:
+        await asyncio.sleep(300)
+        assert 80 <= len(worker._pipeline.dispatcher) <= 80 + 10
+        assert rig.events.count(ev.JobStarted) == len(worker._pipeline.dispatcher)
+        rig.faults.end()
+        await rig.events.wait(ev.JobSettled, count=300)
+    assert rig.events.count(ev.JobStarted) == 300
+    assert rig.messages() == []
+
+
+@virtually
+async def test_retries_of_a_queue_whose_quota_fills_up_are_sent_anew(rig, monkeypatch):
+    """R43 and R62: hidden messages are in flight, and at 120,000 of them receives come back empty without a word."""
+    monkeypatch.setattr(pipeline, "_QUOTA", 300)
+    monkeypatch.setattr(pipeline, "_CROWD", 50)
+
+    @rig.task()
+    async def failing(n: int) -> None:
+        raise RetryAfter(600)
+
+    await rig.send_many(failing, 200)
+    async with rig.working(concurrency=50):
+        await rig.events.wait(ev.JobSettled, count=200)
+        assert not rig.events.of(ev.JobSettled, lambda e: e.disposition == "resend")
+        await asyncio.sleep(61)
+        await rig.send_many(failing, 20)
+        await rig.events.wait(ev.JobSettled, lambda e: e.disposition == "resend", count=20)
+    assert rig.in_flight() == 200
 
 
 @virtually

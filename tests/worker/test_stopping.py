@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 from tests.worker.virtual import virtually
 
-from sqsjobs import Retry, constant, current_job
+from sqsjobs import ConfigurationError, Retry, constant, current_job
 from sqsjobs import events as ev
 from sqsjobs.job import JobStatus
 from sqsjobs.outcome import Interrupted, Succeeded, TimedOut, Unstarted
@@ -294,6 +294,40 @@ async def test_a_heart_that_cannot_begin_ends_the_worker(rig):
         with pytest.raises(OSError, match="no more sockets"):
             await rig.worker(transport=transport).run()
     assert rig.faults.made("ReceiveMessage") == 0
+
+
+@virtually
+async def test_a_heart_that_stops_ends_the_worker_at_once(rig, monkeypatch):
+    """Without heartbeats every lease is soon somebody else's: what runs is given back while it can be."""
+
+    @rig.task()
+    async def long() -> None:
+        await asyncio.sleep(1000)
+
+    job_id = await rig.send(long)
+    worker = rig.worker()
+    running = asyncio.ensure_future(worker.run())
+    await rig.events.wait(ev.JobStarted)
+
+    def fail() -> None:
+        raise MemoryError("no more of it")
+
+    monkeypatch.setattr(worker._pipeline.heart, "_plan", fail)
+    with pytest.raises(BaseException, match=r"no more of it|unhandled errors"):
+        await running
+    assert "the heartbeats have ended" in rig.events.one(ev.WorkerStopping).reason
+    rig.sqs.end_polls()
+    assert (await rig.record(job_id)).attempts == 0
+
+
+async def test_a_worker_runs_on_the_loop_of_its_transport(rig):
+    """R69: another loop, or a fork, is refused in words, not by what breaks first."""
+
+    def elsewhere() -> None:
+        asyncio.run(rig.worker().run())
+
+    with pytest.raises(ConfigurationError, match=r"another event loop"):
+        await asyncio.to_thread(elsewhere)
 
 
 # In real time: threads cannot be stopped ---------------------------------------------------------------
