@@ -10,6 +10,7 @@ from tests.worker.virtual import virtually
 
 from sqsjobs import Retry, constant, current_job
 from sqsjobs import events as ev
+from sqsjobs.outcome import Succeeded
 from sqsjobs.transport.model import Fault, StaleHandles
 
 CHANGE = "ChangeMessageVisibilityBatch"
@@ -59,3 +60,18 @@ async def test_nothing_is_hidden_after_a_pause_in_which_the_lease_ended(rig, see
         await rig.events.wait(ev.SettleFailed)
         rig.sqs.faults = None
     assert tries[-1] <= begun + 6.1
+
+
+@virtually
+async def test_messages_that_are_asked_for_again_are_leased_from_then_on(rig):
+    """R26: however late a FIFO queue's lost answer is asked for again, what it brings can still be begun."""
+
+    @rig.task(queue="work.fifo")
+    async def job() -> None: ...
+
+    late = Fault(delay=5.5, after=LOST)  # the lease that the lost answer spoke of is over
+    rig.faults.plan("ReceiveMessage", late)
+    await rig.send(job, group="g")
+    async with rig.working("work.fifo", visibility=5):
+        settled = await rig.events.wait(ev.JobSettled)
+    assert isinstance(settled.outcome, Succeeded)

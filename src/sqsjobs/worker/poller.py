@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from functools import partial
 from math import inf
 from random import Random
 from typing import Final
@@ -117,7 +118,7 @@ class Poller:
         reservation = _Reservation(poll.reserved, self._withdraw)
         asked_at = self._clock.now()
         try:
-            deliveries = await self._receive(poll)
+            deliveries, asked_at = await self._receive(poll)
         except Exception as problem:  # noqa: BLE001 - whatever went wrong, the queue must be polled again
             self._failed(poll, reservation.close(), problem, asked_at)
             return
@@ -129,23 +130,26 @@ class Poller:
         self._tell(PollCompleted(poll.queue.name, len(deliveries), ended - asked_at))
         self._received(deliveries, asked_at)
 
-    async def _receive(self, poll: Poll) -> list[Delivery]:
-        """Receive once; on FIFO, a lost answer is asked for again under the same attempt id, as SQS offers.
+    async def _receive(self, poll: Poll) -> tuple[list[Delivery], float]:
+        """Receive once; return what came, and when the request that was answered had been sent.
 
-        After throttling the id is dead ("Using the ReceiveRequestAttemptId", SQS developer guide).
+        On FIFO a lost answer is asked for again under the same attempt id, as SQS offers: it gives the same
+        messages, and their visibility begins anew. After throttling the id is dead ("Using the
+        ReceiveRequestAttemptId", SQS developer guide).
         """
         queue = poll.queue.name
         attempt_id = str(uuid4()) if poll.queue.fifo else None
+        receive = partial(
+            self._transport.receive, queue, limit=poll.limit, visibility=self._visibility, attempt_id=attempt_id
+        )
+        asked_at = self._clock.now()
         try:
-            return await self._transport.receive(
-                queue, limit=poll.limit, wait=self._wait, visibility=self._visibility, attempt_id=attempt_id
-            )
+            return await receive(wait=self._wait), asked_at
         except TransportUnavailable as problem:
             if attempt_id is None or not problem.sent or isinstance(problem, Throttled):
                 raise
-            return await self._transport.receive(
-                queue, limit=poll.limit, wait=0, visibility=self._visibility, attempt_id=attempt_id
-            )
+            asked_at = self._clock.now()
+            return await receive(wait=0), asked_at
 
     def _withdraw(self, reserved: int) -> None:
         self._intake.withdraw(reserved)
