@@ -35,7 +35,9 @@ def test_ids_are_sorted_by_time_and_never_the_same():
 
 def test_a_fork_does_not_repeat_ids():
     """They are made of the operating system's randomness at every call, not of a generator that a fork copies."""
-    forked = "import os, sys; from sqsjobs.job import new_job_id; os.fork(); os.write(1, (new_job_id() + chr(10)).encode())"
+    forked = (
+        "import os, sys; from sqsjobs.job import new_job_id; os.fork(); os.write(1, (new_job_id() + chr(10)).encode())"
+    )
     path = {"PYTHONPATH": os.pathsep.join(sys.path)}
     run = subprocess.run([sys.executable, "-c", forked], check=True, capture_output=True, text=True, env=path)
     ids = run.stdout.split()
