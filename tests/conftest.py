@@ -21,8 +21,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def moto_endpoint() -> Iterator[str]:
     """The URL of moto's server, one for all tests. Keep backlogs tiny: its calls slow down with them."""
-    from moto.server import ThreadedMotoServer  # noqa: PLC0415 - takes a second
+    from botocore.handlers import BUILTIN_HANDLERS  # noqa: PLC0415 - takes a second
+    from moto.server import ThreadedMotoServer  # noqa: PLC0415 - the same
 
+    # Imported, moto listens to every request of botocore, in case that it is to be mocked; the lean wire keeps clear
+    # of sessions to which others than botocore listen.
+    BUILTIN_HANDLERS[:] = [entry for entry in BUILTIN_HANDLERS if not type(entry[1]).__module__.startswith("moto.")]
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from sqsjobs.job import Job
 from sqsjobs.outcome import Outcome
-from sqsjobs.transport.base import SqsCalled
+from sqsjobs.transport.base import SqsCalled, WireChosen
 
 __all__ = [
     "DeadLettered",
@@ -38,6 +38,7 @@ __all__ = [
     "SettleFailed",
     "SqsCalled",
     "StoreFailed",
+    "WireChosen",
     "WorkerReady",
     "WorkerStarted",
     "WorkerStopped",
@@ -272,6 +273,7 @@ class WorkerStopped:
 Event: TypeAlias = (
     JobEnqueued
     | JobNotEnqueued
+    | WireChosen
     | SqsCalled
     | PollCompleted
     | PollFailed

@@ -27,6 +27,7 @@ class Settings:
         queue_prefix: put before every queue name (``SQSJOBS_QUEUE_PREFIX``, key ``queue-prefix``).
         endpoint_url: of another server than AWS's (``AWS_ENDPOINT_URL_SQS``, ``AWS_ENDPOINT_URL``, key ``endpoint-url``).
         region: of the queues (``AWS_REGION``, ``AWS_DEFAULT_REGION``, key ``region``).
+        wire: which way calls to SQS take: auto, lean or aioboto3 (``SQSJOBS_WIRE``, key ``wire``).
     """
 
     app: str | None = None
@@ -35,6 +36,7 @@ class Settings:
     queue_prefix: str | None = None
     endpoint_url: str | None = None
     region: str | None = None
+    wire: str | None = None
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, directory: Path | None = None) -> Self:
@@ -55,6 +57,7 @@ _VARIABLES: Final[Mapping[str, tuple[str, ...]]] = {
     "queue_prefix": ("SQSJOBS_QUEUE_PREFIX",),
     "endpoint_url": ("AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL"),
     "region": ("AWS_REGION", "AWS_DEFAULT_REGION"),
+    "wire": ("SQSJOBS_WIRE",),
 }
 """The variables of each setting; the first that is set and not empty counts."""
 

@@ -14,9 +14,10 @@ from sqsjobs.local import LocalServer
 from sqsjobs.transport.base import Delivery, Transport
 from sqsjobs.transport.memory import MemorySQS
 
-WITH_A_CLOCK = ["memory", "local"]
+WITH_A_CLOCK = ["memory", "local", "local-plain"]
 """Rigs whose time can be moved; the tests marked `moves_clock` run on these alone."""
-ALL = ["memory", "local", "moto"]
+ALL = [*WITH_A_CLOCK, "moto"]
+"""The local server over the lean path and through aioboto3 ("plain"); moto over the lean path."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -57,11 +58,12 @@ async def _rig(request: pytest.FixtureRequest, stack: AsyncExitStack) -> Rig:
     match request.param:
         case "memory":
             return MemoryRig()
-        case "local":
+        case "local" | "local-plain":
             clock = MovableClock()
-            return LocalRig(await stack.enter_async_context(LocalServer(sqs=MemorySQS(clock=clock))), clock)
+            server = await stack.enter_async_context(LocalServer(sqs=MemorySQS(clock=clock)))
+            return LocalRig(server, clock, "lean" if request.param == "local" else "aioboto3")
         case "moto":
-            return ServerRig(request.getfixturevalue("moto_endpoint"))
+            return ServerRig(request.getfixturevalue("moto_endpoint"), "lean")
         case "aws":
             return ServerRig(None)
         case url:

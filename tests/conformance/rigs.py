@@ -16,7 +16,7 @@ from sqsjobs.local import LocalServer
 from sqsjobs.transport.address import SqsEndpoint
 from sqsjobs.transport.base import Transport, is_fifo
 from sqsjobs.transport.memory import MemorySQS, MemoryTransport
-from sqsjobs.transport.sqs import SqsTransport, Timeouts
+from sqsjobs.transport.sqs import SqsTransport, Timeouts, Wire
 from sqsjobs.transport.sqs_client import SqsClient, open_session
 
 RUN = secrets.token_hex(4)
@@ -94,9 +94,11 @@ class ServerRig:
 
     Args:
         endpoint_url: None for AWS itself, in the region and account that the environment says.
+        wire: which way the calls of its transports take.
     """
 
-    def __init__(self, endpoint_url: str | None) -> None:
+    def __init__(self, endpoint_url: str | None, wire: Wire = "auto") -> None:
+        self._wire = wire
         self._endpoint = SqsEndpoint(endpoint_url=endpoint_url, allow_http=True)
         self._prefix = f"sqsjobs-test-{RUN}-{secrets.token_hex(4)}-"
         self._urls: dict[str, str] = {}
@@ -132,7 +134,8 @@ class ServerRig:
         await self._client.call("DeleteQueue", name, QueueUrl=self._urls.pop(name))
 
     async def open(self) -> Transport:
-        transport = SqsTransport(endpoint_url=self._endpoint.endpoint_url, queue_prefix=self._prefix, allow_http=True)
+        endpoint_url = self._endpoint.endpoint_url
+        transport = SqsTransport(endpoint_url=endpoint_url, queue_prefix=self._prefix, allow_http=True, wire=self._wire)
         return await self._stack.enter_async_context(transport)
 
     async def elapse(self, seconds: float) -> None:
@@ -142,8 +145,8 @@ class ServerRig:
 class LocalRig(ServerRig):
     """The project's own server, in this event loop, with a clock that can be moved."""
 
-    def __init__(self, server: LocalServer, clock: MovableClock) -> None:
-        super().__init__(server.endpoint_url)
+    def __init__(self, server: LocalServer, clock: MovableClock, wire: Wire) -> None:
+        super().__init__(server.endpoint_url, wire)
         self._server = server
         self._clock = clock
 

@@ -17,6 +17,7 @@ FAILED = ev.JobEnded(JOB, 1, Failed(FAILURE), 0.25)
 EVERY_KIND: list[ev.Event] = [
     ev.JobEnqueued(JOB.id, "resize", "images"),
     ev.JobNotEnqueued(JOB.id, "resize", "images", "too large", uncertain=False),
+    ev.WireChosen(lean=False, reason="a proxy"),
     ev.SqsCalled("SendMessageBatch", "images", 3, 0.01, None),
     ev.PollCompleted("images", 3, 0.5),
     ev.PollFailed("images", "no route", 2, 1.5),

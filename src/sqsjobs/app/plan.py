@@ -118,9 +118,10 @@ class Plan:
             if self.queue_prefix or self.endpoint_url or self.region:
                 raise ConfigurationError("queue_prefix, endpoint_url and region are the transport's: give them to it")
             return self.transport
-        from sqsjobs.transport.sqs import SqsTransport  # noqa: PLC0415 - not every app talks to SQS itself
+        from sqsjobs.transport.sqs import SqsTransport, checked_wire  # noqa: PLC0415 - not every app talks to SQS
 
-        return SqsTransport(**self._whereabouts(settings), observer=observer)
+        wire = checked_wire(settings.wire or "auto")
+        return SqsTransport(**self._whereabouts(settings), observer=observer, wire=wire)
 
     def _whereabouts(self, settings: Settings) -> _Whereabouts:
         return {

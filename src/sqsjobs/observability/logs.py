@@ -75,6 +75,7 @@ class LogObserver:
         readers: list[tuple[type, int, Callable[[Any], None]]] = [
             (ev.JobEnqueued, logging.DEBUG, self._job_enqueued),
             (ev.JobNotEnqueued, logging.WARNING, self._job_not_enqueued),
+            (ev.WireChosen, logging.INFO, self._wire_chosen),
             (ev.SqsCalled, logging.DEBUG, self._sqs_called),
             (ev.PollCompleted, logging.WARNING, self._poll_completed),
             (ev.PollFailed, logging.WARNING, self._poll_failed),
@@ -117,6 +118,12 @@ class LogObserver:
         self._complain(
             text, event.queue, job_id=event.job_id, task=event.task, queue=event.queue, problem=event.problem
         )
+
+    def _wire_chosen(self, event: ev.WireChosen) -> None:
+        if event.lean:
+            self._log.debug("sqs reached over the lean path")
+        else:
+            self._log.info("sqs reached through aioboto3, at more CPU than over the lean path", reason=event.reason)
 
     def _sqs_called(self, event: ev.SqsCalled) -> None:
         self._log.debug(

@@ -32,6 +32,7 @@ __all__ = [
     "Sent",
     "SqsCalled",
     "Transport",
+    "WireChosen",
     "is_fifo",
     "message_size",
 ]
@@ -194,6 +195,17 @@ class SqsCalled:
     entries: int
     seconds: float
     error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WireChosen:
+    """A transport to SQS was opened: frequent calls take the lean path, or go through aioboto3 for a `reason`.
+
+    An event, as `SqsCalled` is.
+    """
+
+    lean: bool
+    reason: str = ""
 
 
 class Transport(Protocol):

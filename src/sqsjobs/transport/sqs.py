@@ -29,15 +29,16 @@ from sqsjobs.transport.base import (
     SendResult,
     Sent,
     SqsCalled,
+    WireChosen,
     is_fifo,
 )
 from sqsjobs.transport.sqs_errors import entry_failed, not_sent
-from sqsjobs.transport.sqs_options import Pools, Timeouts
+from sqsjobs.transport.sqs_options import Pools, Timeouts, Wire, checked_wire
 
 if TYPE_CHECKING:
     from sqsjobs.transport.sqs_client import Answer, SqsClient
 
-__all__ = ["Pools", "SqsTransport", "Timeouts", "queue_description"]
+__all__ = ["Pools", "SqsTransport", "Timeouts", "Wire", "checked_wire", "queue_description"]
 
 _D = TypeVar("_D")
 _F = TypeVar("_F")
@@ -72,11 +73,14 @@ class SqsTransport:
         allow_http: talk plain http to other hosts than this machine (an emulator in a container).
         pools: connections for each client.
         timeouts: for every call.
-        observer: is told of every request (`SqsCalled`).
+        observer: is told of every request (`SqsCalled`), and at every opening which way requests take.
+        wire: "lean" for the frequent calls by a client of our own, at a tenth of the CPU (docs/wire.md); "aioboto3"
+            for all by aioboto3; "auto" for the lean one unless what is configured asks for more (a proxy, say).
 
     Raises:
         ConfigurationError: at construction for a URL that cannot be used; at opening for missing credentials or
-            region; at every call that is made outside the event loop or process of the opening.
+            region, or a `wire` that is "lean" where it cannot be; at every call that is made outside the event loop
+            or process of the opening.
     """
 
     def __init__(
@@ -89,13 +93,15 @@ class SqsTransport:
         allow_http: bool = False,
         pools: Pools | None = None,
         timeouts: Timeouts | None = None,
-        observer: Callable[[SqsCalled], None] | None = None,
+        observer: Callable[[SqsCalled | WireChosen], None] | None = None,
+        wire: Wire = "auto",
     ) -> None:
         self._endpoint = SqsEndpoint(region, endpoint_url, session_factory, allow_http)
         self._prefix = queue_prefix
         self._pools = pools or Pools()
         self._timeouts = timeouts or Timeouts()
         self._observer = observer
+        self._wire = checked_wire(wire)
         self._urls: dict[str, str] = {}
         self._opened: _Opened | None = None
         self._closing = AsyncExitStack()
@@ -110,7 +116,7 @@ class SqsTransport:
 
         if self._opened is not None:
             raise ConfigurationError("this transport is open already: open a clone() for another event loop")
-        session = await open_session(self._endpoint)
+        session = await open_session(self._endpoint, self._wire)
         self._endpoint = session.endpoint
         async with AsyncExitStack() as opening:
 
@@ -124,6 +130,8 @@ class SqsTransport:
                 send=await client(self._pools.send),
             )
             self._closing = opening.pop_all()
+        if self._observer is not None:
+            self._observer(self._opened.send.chosen)
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -195,6 +203,7 @@ class SqsTransport:
             pools=self._pools,
             timeouts=self._timeouts,
             observer=self._observer,
+            wire=self._wire,
         )
         clone._urls.update(self._urls)
         return clone

@@ -1,7 +1,8 @@
-"""Requests to SQS through aioboto3: as whom they are signed, one pool of connections a client, every call bounded.
+"""Requests to SQS: as whom they are signed, one pool of connections a client, every call bounded.
 
-The importer of aioboto3 and botocore, which take most of a second to load: `sqs` and `admin` import this module
-when they open, so that ``import sqsjobs`` stays cheap.
+They go through aioboto3; the frequent ones over the lean path (`wire`), where that can stand in for it. This is the
+importer of aioboto3 and botocore, which take most of a second to load: `sqs` and `admin` import this module when they
+open, so that ``import sqsjobs`` stays cheap.
 """
 
 from __future__ import annotations
@@ -17,15 +18,19 @@ from typing import Any, Final, TypeAlias
 import aioboto3
 import botocore.exceptions as botocore_errors
 from aiobotocore.config import AioConfig
+from aiobotocore.credentials import AioCredentials
 from aiohttp import ClientConnectorError
 from botocore import xform_name
+from botocore.httpsession import get_cert_path
 from botocore.parsers import ResponseParserError
 
 from sqsjobs.errors import AccessDenied, ConfigurationError, TransportError, TransportUnavailable
 from sqsjobs.transport.address import SqsEndpoint, check_url
-from sqsjobs.transport.base import MAX_BATCH_BYTES, SqsCalled
+from sqsjobs.transport.base import MAX_BATCH_BYTES, SqsCalled, WireChosen
 from sqsjobs.transport.sqs_errors import answered_error
-from sqsjobs.transport.sqs_options import Timeouts
+from sqsjobs.transport.sqs_options import Timeouts, Wire
+from sqsjobs.transport.wire.client import HOT, LeanClient
+from sqsjobs.transport.wire.opening import SessionCredentials, obstacle, open_lean
 
 __all__ = ["Answer", "SqsClient", "SqsSession", "open_session"]
 
@@ -39,8 +44,8 @@ Answer: TypeAlias = Mapping[str, Any]
 """The parsed answer of SQS; botocore has no types for it."""
 
 
-async def open_session(endpoint: SqsEndpoint) -> SqsSession:
-    """Find region and credentials for `endpoint`.
+async def open_session(endpoint: SqsEndpoint, wire: Wire = "auto") -> SqsSession:
+    """Find region and credentials for `endpoint`, whose frequent calls will go over `wire`.
 
     Raises:
         ConfigurationError: if there is no region or there are no credentials, and the endpoint is not local.
@@ -61,7 +66,7 @@ async def open_session(endpoint: SqsEndpoint) -> SqsSession:
             "no AWS credentials are configured: give this process a role, set AWS_PROFILE, or set "
             "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; a local server needs none (AWS_ENDPOINT_URL_SQS)"
         )
-    return SqsSession(session, replace(endpoint, region=region), STAND_INS if credentials is None else {})
+    return SqsSession(session, replace(endpoint, region=region), STAND_INS if credentials is None else {}, wire)
 
 
 def _session(endpoint: SqsEndpoint) -> Any:
@@ -82,11 +87,12 @@ def _unusable(error: Exception) -> ConfigurationError:
 
 @dataclass(frozen=True, slots=True)
 class SqsSession:
-    """The endpoint with its region, and credentials: what clients are made of."""
+    """The endpoint with its region, credentials, and the wire asked for: what clients are made of."""
 
     session: Any
     endpoint: SqsEndpoint
     credentials: Mapping[str, str]
+    wire: Wire = "auto"
 
     @asynccontextmanager
     async def client(
@@ -126,13 +132,60 @@ class SqsSession:
                 raise _unusable(error) from error
             # The environment may have named another endpoint than ours.
             check_url(client.meta.endpoint_url, allow_http=self.endpoint.allow_http)
+            _check_certificates(client._endpoint.http_session)  # noqa: SLF001
+            chosen = self._chosen_for(client)
+            lean = None
+            if chosen.lean:
+                lean = await closing.enter_async_context(self._lean(client, connections, timeouts))
             client.meta.events.register("before-send.sqs.SendMessageBatch", _stream_large_body)
-            yield SqsClient(client, timeouts, tell)
+            yield SqsClient(client, timeouts, tell, lean, chosen)
+
+    def _chosen_for(self, client: Any) -> WireChosen:
+        """Choose the wire; raise `ConfigurationError` if the lean one is demanded and cannot be had."""
+        if self.wire == "aioboto3":
+            return WireChosen(lean=False, reason="wire is set to aioboto3")
+        reason = obstacle(client)
+        if reason and self.wire == "lean":
+            raise ConfigurationError(f"the lean wire is asked for, and it cannot do {reason}: use wire 'auto'")
+        return WireChosen(lean=not reason, reason=reason or "")
+
+    @asynccontextmanager
+    async def _lean(self, client: Any, connections: int, timeouts: Timeouts) -> AsyncIterator[LeanClient]:
+        # What botocore found credentials of, and trusts.
+        found = AioCredentials(*self.credentials.values()) if self.credentials else await self.session.get_credentials()
+        trusted = get_cert_path(client._endpoint.http_session._verify or True)  # noqa: SLF001
+        opening = open_lean(
+            client, SessionCredentials(found), connections, connect_timeout=timeouts.connect, trusted=trusted
+        )
+        async with AsyncExitStack() as closing:
+            try:
+                lean = await closing.enter_async_context(opening)
+            except OSError as error:
+                raise _unusable(error) from error
+            yield lean
 
     @property
     def _in_the_clear(self) -> bool:
         """Whether there is no TLS, and so no bundle of certificates to load: 40 ms a client, in the event loop."""
         return (self.endpoint.endpoint_url or "").startswith("http://")
+
+
+def _check_certificates(http: Any) -> None:
+    """Make aiobotocore check the certificates' host names, and behind a proxy the certificates.
+
+    Up to 2.25 it leaves host names to aiohttp, which leaves them to the context, in which botocore has turned them
+    off for urllib3; and with a proxy it gives aiohttp no context at all.
+    """
+    if hasattr(http, "_get_ssl_context"):
+        unchecked, unchecked_behind_proxy = http._get_ssl_context, http._setup_proxy_ssl_context  # noqa: SLF001
+
+        def checked() -> Any:
+            context = unchecked()
+            context.check_hostname = True
+            return context
+
+        http._get_ssl_context = checked  # noqa: SLF001
+        http._setup_proxy_ssl_context = lambda url: unchecked_behind_proxy(url) or checked()  # noqa: SLF001
 
 
 def _stream_large_body(request: Any, **_: Any) -> None:
@@ -142,12 +195,25 @@ def _stream_large_body(request: Any, **_: Any) -> None:
 
 
 class SqsClient:
-    """One botocore client: its own connections, no retries, every call bounded, told of and its errors mapped."""
+    """One botocore client, and the lean path beside it: no retries, every call bounded, told of, its errors mapped.
 
-    def __init__(self, client: Any, timeouts: Timeouts, tell: Callable[[SqsCalled], None] | None) -> None:
+    Attributes:
+        chosen: which way frequent calls take.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        timeouts: Timeouts,
+        tell: Callable[[SqsCalled], None] | None,
+        lean: LeanClient | None,
+        chosen: WireChosen,
+    ) -> None:
         self._client = client
         self._timeouts = timeouts
         self._tell = tell
+        self._lean = lean
+        self.chosen = chosen
 
     async def call(self, operation: str, queue: str, *, wait: float | None = None, **parameters: Any) -> Answer:
         """Make one request.
@@ -182,6 +248,16 @@ class SqsClient:
         return self._timeouts.connect + self._timeouts.read if wait is None else wait + self._timeouts.read
 
     async def _answer(self, operation: str, queue: str, deadline: float, parameters: Mapping[str, Any]) -> Answer:
+        if self._lean is not None and operation in HOT:
+            try:
+                return await self._lean.answer(operation, queue, deadline, parameters)
+            except _FAILURES as error:  # of botocore, which renews the credentials: nothing was sent yet
+                failure = _transport_error(error, operation, queue)
+                failure.sent = False
+                raise failure from error
+        return await self._plain_answer(operation, queue, deadline, parameters)
+
+    async def _plain_answer(self, operation: str, queue: str, deadline: float, parameters: Mapping[str, Any]) -> Answer:
         try:
             async with asyncio.timeout(deadline):
                 answer: Answer = await getattr(self._client, xform_name(operation))(**parameters)

@@ -21,7 +21,7 @@ from sqsjobs.errors import (
 )
 from sqsjobs.transport.base import EntryFailed, NotSent
 
-__all__ = ["answered_error", "entry_failed", "not_sent"]
+__all__ = ["answered_error", "entry_failed", "is_about_the_clock", "not_sent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,8 @@ _KMS: Final = _Meaning(
 )
 _FORBIDDEN: Final = frozenset({"AccessDenied", "Forbidden", "InvalidSecurity"})
 
+_CLOCK: Final = frozenset({"InvalidSignature", "RequestExpired", "RequestTimeTooSkewed", "SignatureDoesNotMatch"})
+
 _LEASE_OVER: Final = frozenset({"InvalidReceiptHandle", "MessageNotInflight", "ReceiptHandleIsInvalid"})
 _ABOUT_THE_TIMEOUT: Final = re.compile(r"visibility ?timeout(?! change)", re.IGNORECASE)
 """Tells "Value 43300 for parameter VisibilityTimeout is invalid …" from "Value … for parameter ReceiptHandle is
@@ -108,6 +110,11 @@ def _meaning_of_status(status: int, *, coded: bool) -> _Meaning:
     if coded or status == 413:
         return _Meaning(RequestRejected)
     return _Meaning(TransportUnavailable, "is the endpoint an SQS endpoint?")
+
+
+def is_about_the_clock(code: str) -> bool:
+    """Whether a wrong clock may be why a request was refused with `code`."""
+    return _plain(code) in _CLOCK
 
 
 def entry_failed(failure: Mapping[str, Any]) -> EntryFailed:

@@ -1,12 +1,24 @@
-"""How much a transport to SQS may use: connections, and seconds."""
+"""What a transport to SQS may use: connections, seconds, and which way its calls take."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
 
 from sqsjobs.errors import ConfigurationError
 
-__all__ = ["Pools", "Timeouts"]
+__all__ = ["Pools", "Timeouts", "Wire", "checked_wire"]
+
+Wire: TypeAlias = Literal["auto", "lean", "aioboto3"]
+"""Which way the frequent calls take: the lean path, aioboto3's, or the lean one wherever it can do what is configured."""
+
+
+def checked_wire(text: str) -> Wire:
+    """Return the `Wire` that `text` is, or raise `ConfigurationError`."""
+    for wire in get_args(Wire):
+        if text == wire:
+            return wire  # type: ignore[no-any-return]  # get_args knows no types
+    raise ConfigurationError(f"wire is one of {', '.join(get_args(Wire))}, not {text!r}")
 
 
 @dataclass(frozen=True, slots=True)

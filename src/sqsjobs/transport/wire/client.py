@@ -1,0 +1,161 @@
+"""The hot calls to SQS over the lean path: encoded, signed, sent once, and their answers read or their errors mapped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from sqsjobs.errors import AccessDenied, RequestRejected, TransportError, TransportUnavailable
+from sqsjobs.transport.sqs_errors import answered_error, is_about_the_clock
+from sqsjobs.transport.wire.connection import Answer, NoAnswer, Request
+from sqsjobs.transport.wire.pool import Connections
+from sqsjobs.transport.wire.signing import Credentials, Signer, UnusableCredentials
+
+__all__ = ["HOT", "CredentialSource", "LeanClient"]
+
+HOT: Final = frozenset(
+    {
+        "SendMessage",
+        "SendMessageBatch",
+        "ReceiveMessage",
+        "DeleteMessage",
+        "DeleteMessageBatch",
+        "ChangeMessageVisibility",
+        "ChangeMessageVisibilityBatch",
+    }
+)
+"""The operations that are spoken here."""
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class CredentialSource(Protocol):
+    """Where credentials come from; asked before every request, so that rotated ones are used at once."""
+
+    async def current(self) -> Credentials:
+        """Return credentials that are valid now.
+
+        Raises:
+            UnusableCredentials: if nothing can be signed with them. What else it raises is its user's business.
+        """
+        ...
+
+
+class LeanClient:
+    """Makes the hot calls, every one bounded, none repeated.
+
+    Args:
+        connections: to the endpoint.
+        signer: for the endpoint.
+        credentials: whom requests are signed as.
+    """
+
+    def __init__(self, connections: Connections, signer: Signer, credentials: CredentialSource) -> None:
+        self._connections = connections
+        self._signer = signer
+        self._credentials = credentials
+
+    async def answer(
+        self, operation: str, queue: str, deadline: float, parameters: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """Make one request and return its answer.
+
+        Args:
+            operation: a hot one.
+            queue: what the app calls the queue, for errors.
+            deadline: seconds for all of it: credentials, a place in the pool, a connection, the answer.
+            parameters: as SQS names them.
+
+        Raises:
+            TransportError: if the call failed as a whole.
+        """
+        request = Request(_body(operation, queue, parameters))
+        skew = self._signer.skew
+        try:
+            async with asyncio.timeout(deadline):
+                request.head = self._signer.head(operation, request.body, await self._credentials.current())
+                answer = await self._connections.request(request)
+        except (NoAnswer, TimeoutError, UnusableCredentials) as error:
+            raise _unanswered(error, request, deadline, operation, queue) from error
+        if answer.status == 200 and b"json" in answer.headers.get(b"content-type", b"json"):
+            return _contents(answer, operation, queue)
+        raise self._refusal(answer, skew, operation, queue)
+
+    def _refusal(self, answer: Answer, skew: float, operation: str, queue: str) -> TransportError:
+        """Return the error for an answer that is no success, to a request dated with `skew`."""
+        if answer.status < 400:
+            kind = answer.headers.get(b"content-type", b"no content type").decode("latin-1")
+            return _no_sqs(f"HTTP status {answer.status}, {kind}", operation, queue)
+        code, text = _said(answer)
+        if is_about_the_clock(code) and self._signer.correct(_date(answer), skew):
+            problem = (
+                f"SQS answered {operation} on {queue!r} with {code}, as this machine's clock is wrong: "
+                "requests are dated by SQS's clock from now on"
+            )
+            return TransportUnavailable(problem, operation=operation, queue=queue, code=code, sent=False)
+        return answered_error(code, text, answer.status, operation=operation, queue=queue)
+
+
+def _body(operation: str, queue: str, parameters: Mapping[str, Any]) -> bytes:
+    try:
+        return _encode(parameters)
+    except UnicodeEncodeError as error:
+        problem = f"{operation} on {queue!r} has text that is no Unicode: {error.reason}"
+        raise RequestRejected(problem, operation=operation, queue=queue, sent=False) from error
+
+
+def _unanswered(error: Exception, request: Request, deadline: float, operation: str, queue: str) -> TransportError:
+    match error:
+        case UnusableCredentials():
+            problem = f"the AWS credentials cannot be used for {operation} on {queue!r}: {error}"
+            return AccessDenied(problem, operation=operation, queue=queue, sent=False)
+        case TimeoutError() if request.written:
+            problem = f"SQS did not answer {operation} on {queue!r} within {deadline:g} s"
+        case TimeoutError():
+            problem = f"{operation} on {queue!r} got no connection (or no credentials) within {deadline:g} s"
+        case _:
+            problem = f"SQS did not answer {operation} on {queue!r}: {error}"
+    return TransportUnavailable(problem, operation=operation, queue=queue, sent=request.written)
+
+
+def _contents(answer: Answer, operation: str, queue: str) -> Mapping[str, Any]:
+    try:
+        return _decode(answer.body) if answer.body else {}
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _no_sqs(f"what is no JSON object ({error})", operation, queue) from error
+
+
+def _no_sqs(kind: str, operation: str, queue: str) -> TransportUnavailable:
+    problem = f"{operation} on {queue!r} was answered with {kind}: is the endpoint an SQS endpoint?"
+    return TransportUnavailable(problem, operation=operation, queue=queue)
+
+
+def _said(answer: Answer) -> tuple[str, str]:
+    """Return the code and the text of an error.
+
+    Source: Smithy's "AWS JSON 1.0 protocol" (Operation error serialization) and "AWS Query compatible" trait: the code
+    of the old protocol, which tells more, is in a header.
+    """
+    try:
+        said = _decode(answer.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        said = {}
+    kind = str(said.get("__type") or said.get("code") or "").partition(":")[0].rpartition("#")[2]
+    old_code = answer.headers.get(b"x-amzn-query-error", b"").decode("latin-1").partition(";")[0]
+    text = said.get("message") or said.get("Message") or ""
+    return old_code or kind or str(answer.status), str(text)
+
+
+def _date(answer: Answer) -> float | None:
+    """Return when SQS answered, by its clock, if it says so."""
+    try:
+        date = parsedate_to_datetime(answer.headers[b"date"].decode("latin-1"))
+    except (KeyError, ValueError):
+        return None
+    return date.replace(tzinfo=date.tzinfo or UTC).timestamp()
