@@ -102,7 +102,7 @@ async def come_and_go(rig: Rig, random: Random, name: str, weather: Weather) -> 
     deploys = 0
     while weather.share:
         deploys += 1
-        options = {"visibility": 20, "grace": 8, "fifo_receive": 3, "concurrency": 6, "wait": 5}
+        options: dict[str, Any] = {"visibility": 20, "grace": 8, "fifo_receive": 3, "concurrency": 6, "wait": 5}
         worker = rig.worker("work", "work.fifo", name=f"{name}.{deploys}", seed=random.randrange(99), **options)
         running = asyncio.ensure_future(worker.run())
         await asyncio.sleep(random.uniform(5, 60))
