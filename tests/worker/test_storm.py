@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from random import Random
+from typing import Any
 
 import pytest
 from tests.worker.rig import LOST, UNAVAILABLE, Rig
