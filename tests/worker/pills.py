@@ -98,6 +98,11 @@ def hears_sigterm() -> str:
 
 
 @task(queue="work", executor="process")
+def echoes(text: str) -> str:
+    return text[::-1]
+
+
+@task(queue="work", executor="process")
 def writes() -> int:
     sys.stdout.write("written by the child\n")
     return os.getpid()

@@ -144,6 +144,16 @@ async def test_what_a_child_raises_comes_back_as_text_and_steering_as_steering(r
     assert "child.py" not in failure.traceback
 
 
+async def test_large_arguments_and_results_pass_a_pipe_that_holds_less(rig):
+    """Also to a child that is only just starting, and does not read yet."""
+    rig.know(pills.echoes)
+    text = "ab" * 250_000
+    job_id = await rig.send(pills.echoes, text=text)
+    async with rig.working():
+        await rig.events.wait(ev.JobSettled)
+    assert (await rig.record(job_id)).result == f'"{text[::-1]}"'.encode()
+
+
 async def test_without_a_store_nobody_minds_what_a_child_returns(rig):
     rig.store = None
     rig.know(pills.raises)

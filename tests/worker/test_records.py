@@ -219,6 +219,23 @@ async def test_nothing_starts_while_the_store_does_not_answer(rig):
 
 
 @virtually
+async def test_a_store_that_was_away_is_not_held_against_an_idle_worker_for_ever(rig):
+    """Nothing is asked of the store while there are no jobs, so its recovery would go unnoticed."""
+
+    @rig.task()
+    async def job() -> None: ...
+
+    await rig.send(job)
+    async with Away(rig.clock, "claim", until=rig.clock.now() + 4) as store, rig.working(store=store) as worker:
+        await rig.events.wait(ev.JobSettled)
+        with rig.sqs.use() as model:
+            model.account.purge("work")
+        assert worker.health.ready() != ""
+        await asyncio.sleep(61)
+        assert worker.health.ready() == ""
+
+
+@virtually
 async def test_a_result_is_offered_again_while_the_lease_holds(rig):
     """R36: the job is not run again because the store was away for a minute; its lease is kept meanwhile."""
     starts = []
@@ -260,6 +277,32 @@ async def test_a_result_that_the_store_never_takes_is_given_up_and_the_job_run_a
         assert record is not None
         assert record.status is JobStatus.SUCCEEDED
     assert len(starts) == 2
+
+
+@virtually
+async def test_a_retry_that_is_recorded_after_its_lease_has_ended_touches_no_message(rig):
+    """I6 and the seeded bug "visibility 0 with a stale handle": somebody else may have it by then."""
+
+    class Slow(MemoryStore):
+        async def change(self, job_id, epoch, change):
+            changed = await super().change(job_id, epoch, change)
+            await asyncio.sleep(70)
+            return changed
+
+    @rig.task()
+    async def job() -> None:
+        raise ValueError
+
+    await rig.send(job)
+    rig.faults.refuse("ChangeMessageVisibilityBatch", times=0)
+    async with Slow(clock=rig.clock) as store, rig.working(store=store, concurrency=1) as worker:
+        await rig.events.wait(ev.JobEnded)
+        worker._pipeline.poller.stop()  # else it would receive the message anew, and go on under that
+        await rig.events.wait(ev.LeaseEnded)
+        calls = rig.faults.made("ChangeMessageVisibilityBatch")
+        settled = await rig.events.wait(ev.JobSettled)
+        assert settled.disposition == "leave"
+        assert rig.faults.made("ChangeMessageVisibilityBatch") == calls
 
 
 @virtually

@@ -45,6 +45,7 @@ __all__ = ["Claims"]
 _EARLY = 1.0
 """Seconds by which a job may start before its date: clocks differ by that much."""
 _LONGEST_PAUSE = 10.0
+_NEWS = 60.0
 
 
 class Claims:
@@ -76,8 +77,8 @@ class Claims:
         self._clock = clock
         self._random = random
         self._claimed_at = 0.0
-        self.failing = ""
-        """Why the store did not answer the last time, or empty."""
+        self._problem = ""
+        self._failed_at = -inf
 
     @property
     def counts_attempts(self) -> bool:
@@ -88,6 +89,11 @@ class Claims:
     def keeps_results(self) -> bool:
         """Whether the end of a job is recorded."""
         return self._store is not None
+
+    @property
+    def failing(self) -> str:
+        """Why the store did not answer the last time, or empty; a minute old it says nothing any more."""
+        return self._problem if self._clock.now() < self._failed_at + _NEWS else ""
 
     async def claim(self, held: Held) -> Outcome | None:
         """Claim the job for an attempt; return why it may not start, or None if it may."""
@@ -130,7 +136,7 @@ class Claims:
             except StoreError as problem:
                 self._failed("claim", problem)
                 return StoreDown(str(problem))
-        self.failing = ""
+        self._problem = ""
         return result
 
     def _moment(self) -> float:
@@ -206,11 +212,11 @@ class Claims:
                 await asyncio.sleep(pause * (0.5 + 0.5 * self._random.random()))
                 pause = min(pause * 2, _LONGEST_PAUSE)
             else:
-                self.failing = ""
+                self._problem = ""
                 return written
 
     def _failed(self, operation: str, problem: StoreError) -> None:
-        self.failing = str(problem)
+        self._problem, self._failed_at = str(problem), self._clock.now()
         self._tell(StoreFailed(operation, str(problem)))
 
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import copy_context
 from dataclasses import dataclass
 from random import Random
-from typing import Any, Final
+from typing import Final
+
+from anyio import create_task_group, move_on_after
 
 from sqsjobs.clock import Clock
 from sqsjobs.context import Middleware
@@ -182,11 +184,11 @@ class Pipeline:
         At a stop at once polls are left to themselves; what they bring comes back after its visibility timeout.
         """
         self._advance()
-        async with asyncio.TaskGroup() as chores:
-            tasks = [chores.create_task(chore) for chore in (self._look_around(), self._watch_quota())]
-            await _first(self._stop.wait(), asyncio.shield(heart_ended))
-            for task in tasks:
-                task.cancel()
+        async with create_task_group() as chores:
+            chores.start_soon(self._look_around)
+            chores.start_soon(self._watch_quota)
+            await _first(self._stop.wait, lambda: asyncio.shield(heart_ended))
+            chores.cancel_scope.cancel()
         if heart_ended.done():
             self._stop.ask(f"the heartbeats have ended: {heart_ended.exception()!r}")
             self._stop.ask("at once")
@@ -194,7 +196,7 @@ class Pipeline:
         self._around.observer(WorkerStopping(self._around.worker, self._stop.reason, self.intake.running, grace))
         self.poller.stop()
         self._grace_end = asyncio.get_running_loop().call_later(grace, self.dispatcher.interrupt)
-        await _first(self.poller.ended(), self._stop.wait_at_once())
+        await _first(self.poller.ended, self._stop.wait_at_once)
 
     def _received(self, deliveries: list[Delivery], asked_at: float) -> None:
         if self._over:  # a poll that a stop at once did not wait for: what it brings comes back by itself
@@ -293,15 +295,17 @@ class Pipeline:
         for held in self.intake.take_waiting():
             self.dispatcher.give_back(held, linger=linger)
         if len(self.dispatcher):
-            await _first(self._empty.wait(), self.dispatcher.interrupted.wait(), self._stop.wait_at_once())
+            await _first(self._empty.wait, self.dispatcher.interrupted.wait, self._stop.wait_at_once)
             self.dispatcher.interrupt()
-            await _within(_CLEAN_UP, self._empty.wait())
+            with move_on_after(_CLEAN_UP):
+                await self._empty.wait()
         if self._grace_end is not None:
             self._grace_end.cancel()
         left = self.dispatcher.in_hand
         if left:
             abandoned = [self.dispatcher.abandon(held, _ABANDONED) for held in left]
-            await _within(_RELEASE, asyncio.gather(*abandoned, self._empty.wait()))
+            with move_on_after(_RELEASE):
+                await asyncio.gather(*abandoned, self._empty.wait())
         self._over = True
         return not left
 
@@ -315,19 +319,13 @@ def _notifier() -> Callable[[Callable[[], None]], None]:
     return notify
 
 
-async def _first(*waits: Coroutine[Any, Any, Any] | asyncio.Future[Any]) -> None:
+async def _first(*waits: Callable[[], Awaitable[object]]) -> None:
     """Wait until the first of `waits` is over, and drop the others."""
-    tasks = [asyncio.ensure_future(wait) for wait in waits]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
 
+    async def end_with(wait: Callable[[], Awaitable[object]]) -> None:
+        await wait()
+        group.cancel_scope.cancel()
 
-async def _within(seconds: float, wait: Coroutine[Any, Any, Any] | asyncio.Future[Any]) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await wait
-    except TimeoutError:
-        pass
+    async with create_task_group() as group:
+        for wait in waits:
+            group.start_soon(end_with, wait)

@@ -27,6 +27,8 @@ from sqsjobs.worker.run import Run
 __all__ = ["ChildDied", "ProcessPool", "RemoteError", "Reply"]
 
 _SPAWN: Final = multiprocessing.get_context("spawn")
+_PIPE_HOLDS: Final = 32_768
+"""Bytes that can be written to a pipe (a socket pair) without waiting for its reader, on the safe side."""
 _LAST_WORDS: Final = 2.0
 """Seconds that a child which was dismissed, or has died, has to be gone."""
 
@@ -159,7 +161,7 @@ class _Child:
 
     async def ask(self, request: bytes, *, begun: Callable[[], None]) -> ChildAnswer:
         try:
-            self._pipe.send_bytes(request)
+            await self._tell(request)
             told = await self._told()
             if told == BEGUN:
                 begun()
@@ -168,6 +170,13 @@ class _Child:
         except (EOFError, OSError) as error:
             await asyncio.to_thread(self._process.join, _LAST_WORDS)
             raise ChildDied(f"the child process ended with {_spelled(self._process.exitcode)}") from error
+
+    async def _tell(self, request: bytes) -> None:
+        """Write; what a pipe does not hold waits for the child to read it, which a new one is slow to do."""
+        if len(request) <= _PIPE_HOLDS:
+            self._pipe.send_bytes(request)
+        else:
+            await asyncio.to_thread(self._pipe.send_bytes, request)
 
     async def _told(self) -> bytes:
         loop = asyncio.get_running_loop()
