@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.worker import pills
+from tests.worker import pill_app, pills
 
 from sqsjobs import events as ev
 from sqsjobs.job import JobStatus
@@ -211,6 +211,27 @@ async def test_a_stop_kills_the_child_and_gives_the_job_back(rig):
     assert isinstance(rig.events.one(ev.JobEnded).outcome, Interrupted)
     record = await rig.record(job_id)
     assert (record.status, record.attempts, record.crashes) == (JobStatus.QUEUED, 0, 0)
+
+
+async def test_a_child_opens_the_app_and_its_lifespan_once(rig):
+    """For the first job that it runs; the parent's own lifespan is not the child's."""
+    rig.know(pill_app.lifespans)
+    jobs = [await rig.send(pill_app.lifespans) for _ in range(2)]
+    async with rig.working(processes=1, app_path="tests.worker.pill_app:app"):
+        await rig.events.wait(ev.JobSettled, count=2)
+    told = [json.loads((await rig.record(job_id)).result) for job_id in jobs]
+    assert told[0] == told[1]
+    assert told[0][0] == told[0][1] != os.getpid()
+    assert pill_app.set_up == []
+
+
+async def test_an_app_that_a_child_cannot_open_fails_the_job_and_crashes_nobody(rig):
+    rig.know(pills.where_am_i)
+    await rig.send(pills.where_am_i)
+    async with rig.working(app_path="tests.worker.nowhere:app"):
+        ended = await rig.events.wait(ev.JobEnded)
+    assert isinstance(ended.outcome, Failed)
+    assert ended.outcome.failure.type == "builtins.ModuleNotFoundError"
 
 
 async def test_what_a_child_wrote_is_not_lost_with_it(rig, capfd):

@@ -13,6 +13,7 @@ from sqsjobs.job import JobStatus
 from sqsjobs.outcome import AlreadyEnded, CrashLimitReached, Overdelivered, StoreDown, Succeeded
 from sqsjobs.store.base import ClaimRequest, JobRecord
 from sqsjobs.store.memory import MemoryStore
+from sqsjobs.store.sqlite import SqliteStore
 
 TWICE = Retry(max_attempts=2, backoff=constant(5, jitter=0))
 
@@ -444,3 +445,27 @@ async def test_a_job_does_not_start_before_the_date_in_its_envelope(rig):
     async with rig.working(wait=20):
         await rig.events.wait(ev.JobSettled, lambda e: e.disposition == "delete", within=10_000)
     assert due - 1 <= starts[0] <= due + 60
+
+
+# In real time ------------------------------------------------------------------------------------------------
+
+
+async def test_a_store_in_a_file_is_written_by_jobs_and_by_the_hearts_thread(rig, tmp_path):
+    """Each has a store of its own; a claim moves with the lease of a job that outlives it."""
+
+    @rig.task(retry=Retry(max_attempts=2, backoff=constant(1, jitter=0)))
+    async def job(n: int) -> int:
+        if n == 0:
+            await asyncio.sleep(2.5)
+        if n == 1 and current_job().attempt == 1:
+            raise ValueError
+        return n
+
+    jobs = await rig.send_many(job, 30)
+    async with SqliteStore(tmp_path / "jobs.db") as store, rig.working(store=store, visibility=1):
+        await rig.events.wait(ev.JobSettled, lambda e: e.disposition == "delete", count=30)
+        records = [await store.get(job_id) for job_id in jobs]
+    assert [record.result for record in records if record] == [str(n).encode() for n in range(30)]
+    assert [record.attempts for record in records[:3] if record] == [1, 2, 1]
+    assert [record.crashes for record in records if record] == [0] * 30
+    assert rig.events.count(ev.LeaseEnded) == 0
