@@ -11,6 +11,8 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from anyio import create_task_group, move_on_after
+
 from sqsjobs.clock import Clock
 from sqsjobs.errors import SqsJobsError, StoreError
 from sqsjobs.events import HeartbeatFailed, HeartbeatSent, LeaseEnded, Observer, StoreFailed
@@ -64,21 +66,12 @@ class Heart:
     async def beat_until_stopped(self, stop: asyncio.Event, transport: Transport, store: JobStore | None) -> None:
         """Beat until `stop` is set; open `transport` and `store` belong to the running loop."""
         self._transport, self._store = transport, store
-        beats: set[asyncio.Task[None]] = set()
-        async with asyncio.TaskGroup() as group:
+        async with create_task_group() as beats:
             while not stop.is_set():
                 for beat in self._plan():
-                    task = group.create_task(self._beat(beat))
-                    beats.add(task)
-                    task.add_done_callback(beats.discard)
-                await self._pause(stop)
-
-    async def _pause(self, stop: asyncio.Event) -> None:
-        try:
-            async with asyncio.timeout(self._watchdog.period(self.period, busy=len(self._book) > 0)):
-                await stop.wait()
-        except TimeoutError:
-            pass
+                    beats.start_soon(self._beat, beat)
+                with move_on_after(self._watchdog.period(self.period, busy=len(self._book) > 0)):
+                    await stop.wait()
 
     def _plan(self) -> list[Beat]:
         for lease in self._book.expired():

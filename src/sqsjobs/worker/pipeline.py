@@ -187,7 +187,7 @@ class Pipeline:
         async with create_task_group() as chores:
             chores.start_soon(self._look_around)
             chores.start_soon(self._watch_quota)
-            await _first(self._stop.wait, lambda: asyncio.shield(heart_ended))
+            await _first(self._stop.wait, lambda: asyncio.wait([heart_ended]))
             chores.cancel_scope.cancel()
         if heart_ended.done():
             self._stop.ask(f"the heartbeats have ended: {heart_ended.exception()!r}")
