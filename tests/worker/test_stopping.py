@@ -173,6 +173,27 @@ async def test_asked_twice_it_stops_at_once(rig):
 
 
 @virtually
+async def test_what_a_stop_at_once_releases_is_not_swallowed_by_its_own_open_polls(rig):
+    """R6 and R8: those go on at SQS; what became visible meanwhile would be hidden for a whole lease, to nobody's use."""
+
+    @rig.task(queue="work.fifo")
+    async def long(n: int) -> None:
+        await asyncio.sleep(1000)
+
+    for n in range(2):
+        await rig.send(long, n=n)
+    async with rig.working("work.fifo", fifo_receive=2, concurrency=5, wait=10) as worker:
+        await rig.events.wait(ev.JobStarted)
+        await asyncio.sleep(12)
+        worker.stop()
+        worker.stop()
+        await stopped(rig, worker)
+        await asyncio.sleep(12)
+        assert rig.in_flight("work.fifo") == 0
+        rig.sqs.end_polls()
+
+
+@virtually
 async def test_a_job_that_is_being_claimed_when_the_grace_ends_does_not_start(rig):
     """It would hear of no interruption."""
 

@@ -119,8 +119,8 @@ class Dispatcher:
         """Let others have a message that was not begun, `linger` seconds from now."""
         self._spawn(held, self._settle(held, Unstarted(), linger=linger))
 
-    def interrupt(self, *, linger: float = 1.0) -> None:
-        """Ask all runs to end as interrupted."""
+    def interrupt(self, linger: float) -> None:
+        """Ask all runs to end as interrupted; their messages are seen again `linger` seconds later."""
         self.interrupted.set()
         for held in self._in_hand.values():
             if held.run is not None:

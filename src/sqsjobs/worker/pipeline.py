@@ -42,10 +42,12 @@ from sqsjobs.worker.watchdog import Watchdog
 
 __all__ = ["Pipeline", "Surroundings"]
 
+_INTERRUPTED: Final = 1.0
+"""Seconds for which the message of a job that was interrupted stays hidden, so that two runs do not meet."""
 _CLEAN_UP: Final = 2.0
 """Seconds that an interrupted job has to clean up."""
 _ABANDONED: Final = 3.0
-"""Seconds for which the message of a thread that could not be stopped stays hidden, so that two runs do not meet."""
+"""The same for a thread that could not be stopped: its process has to end first."""
 _RELEASE: Final = 5.0
 """Seconds that the last releases may take."""
 _STORE_PAUSE: Final = 5.0
@@ -195,7 +197,7 @@ class Pipeline:
         grace = self._options.grace
         self._around.observer(WorkerStopping(self._around.worker, self._stop.reason, self.intake.running, grace))
         self.poller.stop()
-        self._grace_end = asyncio.get_running_loop().call_later(grace, self.dispatcher.interrupt)
+        self._grace_end = asyncio.get_running_loop().call_later(grace, self.dispatcher.interrupt, _INTERRUPTED)
         await _first(self.poller.ended, self._stop.wait_at_once)
 
     def _received(self, deliveries: list[Delivery], asked_at: float) -> None:
@@ -296,14 +298,14 @@ class Pipeline:
             self.dispatcher.give_back(held, linger=linger)
         if len(self.dispatcher):
             await _first(self._empty.wait, self.dispatcher.interrupted.wait, self._stop.wait_at_once)
-            self.dispatcher.interrupt()
+            self.dispatcher.interrupt(max(_INTERRUPTED, linger))
             with move_on_after(_CLEAN_UP):
                 await self._empty.wait()
         if self._grace_end is not None:
             self._grace_end.cancel()
         left = self.dispatcher.in_hand
         if left:
-            abandoned = [self.dispatcher.abandon(held, _ABANDONED) for held in left]
+            abandoned = [self.dispatcher.abandon(held, max(_ABANDONED, linger)) for held in left]
             with move_on_after(_RELEASE):
                 await asyncio.gather(*abandoned, self._empty.wait())
         self._over = True
