@@ -10,7 +10,7 @@ import signal
 import socket
 import time
 
-from sqsjobs import App, Retry, constant, current_job
+from sqsjobs import App, Discard, Retry, constant, current_job
 
 app = App("process-tests")
 
@@ -87,3 +87,22 @@ async def seldom(number: int) -> None:
 @app.task(name="no_op", queue="work")
 async def no_op(number: int) -> None:
     del number
+
+
+@app.task(name="enqueue_from_child", queue="work", executor="process")
+def enqueue_from_child(number: int) -> str:
+    return work.enqueue_sync(number).id
+
+
+@app.task(name="cancel_itself", queue="work", retry=Retry(max_attempts=2, backoff=constant(0.1)))
+async def cancel_itself() -> None:
+    report("start", "cancel_itself")
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel()
+    await asyncio.sleep(1)
+
+
+@app.task(name="useless", queue="work")
+async def useless() -> None:
+    raise Discard("no use")

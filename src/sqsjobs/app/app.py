@@ -95,6 +95,7 @@ class App:
             observers=tuple(observers),
         )
         self._worker_options: dict[str, Any] = {"allow_no_dlq": allow_no_dlq, "annotate_errors": annotate_errors}
+        self._changes: dict[str, str] = {}
         self._backends: Backends | None = None
         self._session: Session | None = None
         self._portal = Portal(f"sqsjobs-{name}", self._new_session)
@@ -169,6 +170,7 @@ class App:
         """
         self._check_not_open()
         self._follow(self._plan.changed(observers, **changes))
+        self._changes |= {option: value for option, value in changes.items() if isinstance(value, str)}
 
     @contextmanager
     def replanned(self, change: Callable[[Plan], Plan]) -> Iterator[None]:
@@ -217,6 +219,11 @@ class App:
     def tracking(self) -> Tracking:
         """How much of a job is recorded; "off" without a job store."""
         return self._resolved().tracking
+
+    @property
+    def names_store(self) -> bool:
+        """Whether the program or the settings say which job store there is, be it none."""
+        return self._plan.names_store(Settings.load())
 
     def queue_admin(self) -> QueueAdmin:
         """Return an unopened administration of this app's queues, for which it need not be open itself.
@@ -354,6 +361,7 @@ class App:
             middleware=self.middleware,
             scope=scope,
             app_path=app_path,
+            app_changes=self._changes,
             name=name,
             clock=backends.clock,
         )

@@ -32,6 +32,7 @@ class ChildJob(msgspec.Struct, frozen=True):
     """A job as the parent sends it. Where the function is comes from the parent's registry, never from a message."""
 
     app_path: str | None
+    app_changes: dict[str, str]
     module: str
     qualname: str
     task: str
@@ -72,6 +73,8 @@ class ChildApp(Protocol):
 
     @property
     def lifespan(self) -> Any: ...
+
+    def configure(self, **changes: Any) -> None: ...
 
     async def __aenter__(self) -> Any: ...
 
@@ -154,10 +157,11 @@ class _App:
         self._opened = opened
         self._app: ChildApp | None = None
 
-    async def get(self, app_path: str) -> ChildApp:
+    async def get(self, app_path: str, changes: dict[str, str]) -> ChildApp:
         if self._app is None:
             module, _, attribute = app_path.partition(":")
             app = cast("ChildApp", getattr(importlib.import_module(module), attribute))
+            app.configure(**changes)
             await self._opened.enter_async_context(cast("AbstractAsyncContextManager[Any]", app))
             if app.lifespan is not None:
                 await self._opened.enter_async_context(app.lifespan())
@@ -168,7 +172,7 @@ class _App:
 async def _answer(job: ChildJob, app: _App, *, begun: Callable[[], None]) -> ChildAnswer:
     task: Task[..., Any] | None = None
     try:
-        task = _find(job, await app.get(job.app_path) if job.app_path is not None else None)
+        task = _find(job, await app.get(job.app_path, job.app_changes) if job.app_path is not None else None)
         begun()
         value = await _call(task, job)
     except Snooze as wish:

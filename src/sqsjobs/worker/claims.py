@@ -16,6 +16,7 @@ from sqsjobs.outcome import (
     AlreadyRunning,
     Crashed,
     CrashLimitReached,
+    Discarded,
     Failed,
     Failure,
     NotDue,
@@ -246,6 +247,8 @@ def _failure(outcome: Outcome, verdict: Verdict) -> Failure | None:
         return Failure("builtins.TimeoutError", f"the attempt took longer than {outcome.after:g} s")
     if isinstance(outcome, Rejected):
         return Failure("sqsjobs.Reject", outcome.reason)
+    if isinstance(outcome, Discarded):
+        return Failure("sqsjobs.Discard", outcome.reason)
     if isinstance(verdict.disposition, DeadLetter):
         return verdict.disposition.failure
     return None

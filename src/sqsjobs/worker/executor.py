@@ -140,9 +140,9 @@ class Executor:
         except asyncio.CancelledError as error:
             if attempt.run.verdict is not None and attempt.run.cancelled():
                 return attempt.run.verdict
-            if life.cancelling():
-                raise
-            return Failed(failure_of(error))  # the job awaited what somebody else had cancelled
+            while life.cancelling():  # by the job itself, since nobody else asked for its end
+                life.uncancel()
+            return Failed(failure_of(error))
         except Steering as wish:
             return _steered(wish)
         except ChildDied as death:

@@ -60,6 +60,13 @@ class QueueIntake:
     busy_groups: dict[str, Held] = field(default_factory=dict)
     last_empty: float = -math.inf
 
+    @property
+    def ready(self) -> int:
+        """How many of the waiting messages could start now, had they slots: of a FIFO group that is free, one."""
+        if not self.fifo:
+            return len(self.waiting)
+        return len({held.delivery.group for held in self.waiting} - self.busy_groups.keys())
+
     def startable(self) -> Held | None:
         """Return the oldest waiting message whose group is free, without taking it."""
         for held in self.waiting:
@@ -135,7 +142,7 @@ class Intake:
         if self.saturated:
             return
         for queue in self.queues:
-            if queue.idle and not queue.open_polls and not queue.waiting and now >= queue.paused_until:
+            if queue.idle and not queue.open_polls and not queue.ready and now >= queue.paused_until:
                 if self._burst and queue.last_empty >= self.last_activity and not (self.running and self._polls_wait):
                     continue
                 yield self._opened(Poll(queue, min(queue.per_receive, self._slots), 0))
@@ -268,7 +275,8 @@ class Intake:
         return poll
 
     def _room(self) -> int:
-        return self._slots + self._ahead() - self.running - self._reserved - self._waiting
+        """Return for how many more messages there would be slots."""
+        return self._slots + self._ahead() - self.running - self._reserved - sum(queue.ready for queue in self.queues)
 
     def _ahead(self) -> int:
         """Return how many messages will start within one round trip, and until ten more can be received at once."""

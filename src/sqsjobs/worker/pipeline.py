@@ -74,6 +74,7 @@ class Surroundings:
     middleware: tuple[Middleware, ...]
     scope: JobScope | None
     app_path: str | None
+    app_changes: Mapping[str, str]
     clock: Clock
     random: Random
 
@@ -122,7 +123,7 @@ class Pipeline:
         )
         self.executor = Executor(
             threads=options.threads or options.concurrency,
-            processes=ProcessPool(options.processes or os.cpu_count() or 1, around.app_path),
+            processes=ProcessPool(options.processes or os.cpu_count() or 1, around.app_path, around.app_changes),
             middleware=around.middleware,
             scope=around.scope,
             keeps_results=self._claims.keeps_results,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Final, assert_never
@@ -59,12 +59,14 @@ class ProcessPool:
     Args:
         size: children that run at once.
         app_path: ``module:attribute`` of the app, so that a child can open it; or None.
+        app_changes: what the app was configured with since it was imported; a child does the same.
     """
 
-    def __init__(self, size: int, app_path: str | None) -> None:
+    def __init__(self, size: int, app_path: str | None, app_changes: Mapping[str, str] | None = None) -> None:
         self.slots = asyncio.Semaphore(size)
         """To be had before `run`."""
         self._app_path = app_path
+        self._app_changes = app_changes or {}
         self._idle: list[_Child] = []
         self._encode = msgspec.json.Encoder().encode
 
@@ -108,6 +110,7 @@ class ProcessPool:
         return self._encode(
             ChildJob(
                 app_path=self._app_path,
+                app_changes=dict(self._app_changes),
                 module=task.function.__module__,
                 qualname=task.function.__qualname__,
                 task=task.name,

@@ -10,7 +10,7 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from random import Random
 
@@ -50,6 +50,7 @@ class Worker:
         middleware: wrappers of every attempt, the first outermost.
         scope: entered around every attempt; binds the job to what the function logs.
         app_path: ``module:attribute`` of the app, for child processes.
+        app_changes: what the app was configured with since it was imported; child processes do the same.
         name: how logs, records and dead letters call it; host, process and a random part by default.
         clock, random: time and chance; a simulation brings its own.
         beating: runs the heart; in a thread of its own by default.
@@ -72,6 +73,7 @@ class Worker:
         middleware: Sequence[Middleware] = (),
         scope: JobScope | None = None,
         app_path: str | None = None,
+        app_changes: Mapping[str, str] | None = None,
         name: str | None = None,
         clock: Clock | None = None,
         random: Random | None = None,
@@ -93,6 +95,7 @@ class Worker:
             middleware=tuple(middleware),
             scope=scope,
             app_path=app_path,
+            app_changes=app_changes or {},
             clock=clock or SystemClock(),
             random=random or Random(),
         )
