@@ -234,6 +234,22 @@ async def test_followers_of_a_head_that_could_not_be_deleted_wait_for_it_to_be_g
 
 
 @virtually
+async def test_a_long_head_with_followers_at_hand_does_not_hold_up_other_groups(rig):
+    @rig.task(queue="work.fifo")
+    async def step(n: int) -> None:
+        await asyncio.sleep(1000 if n == 0 else 0.1)
+
+    for n in range(5):
+        await rig.send(step, n=n, group="slow")
+    async with rig.working("work.fifo", fifo_receive=10, concurrency=5, grace=0):
+        await rig.events.wait(ev.JobStarted)
+        await asyncio.sleep(5)
+        await rig.send(step, n=7, group="quick")
+        started = await rig.events.wait(ev.JobStarted, count=2)
+    assert started.waited < 0.1
+
+
+@virtually
 async def test_a_rejected_head_lets_its_group_go_on(rig):
     """R55: dead-lettering breaks the order, as it says."""
     order = []
