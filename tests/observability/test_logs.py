@@ -142,3 +142,10 @@ def test_what_a_job_logs_carries_the_job():
     inside, outside = stream.getvalue().splitlines()
     assert all(word in inside for word in ("half done", JOB.id, "resize", "images"))
     assert "resize" not in outside
+
+
+def test_a_job_that_is_dropped_leaves_a_line(lines):
+    """R41: with on_exhausted="discard" nothing else would say that a job is gone."""
+    LogObserver()(ev.JobSettled("images", "m1", JOB.id, "resize", TimedOut(3), "delete"))
+    (line,) = lines
+    assert (line["log_level"], line["event"], line["job_id"]) == ("warning", "job dropped", JOB.id)

@@ -27,6 +27,7 @@ from sqsjobs.outcome import (
     Interrupted,
     LostLease,
     Outcome,
+    Overdelivered,
     Poison,
     Rejected,
     RetryRequested,
@@ -218,6 +219,10 @@ class LogObserver:
                     problem=problem,
                     disposition=event.disposition,
                     delay=round(event.delay, 2),
+                )
+            case Failed() | TimedOut() | RetryRequested() | Overdelivered() if event.disposition == "delete":
+                self._complain(
+                    "job dropped", "on_exhausted", **where, reason="no attempts are left, and it may be discarded"
                 )
             case StoreDown(problem=problem):
                 self._complain("message given back: no job store", event.queue, **where, problem=problem)
