@@ -97,6 +97,10 @@ class Plan:
             clock=self.clock,
         )
 
+    def names_store(self, settings: Settings) -> bool:
+        """Whether it is said here or in the settings which job store there is, be it none."""
+        return self.store is not UNSET or settings.store is not None
+
     def queue_admin(self, settings: Settings) -> QueueAdmin:
         """Return an unopened administration of the queues.
 

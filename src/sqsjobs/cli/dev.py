@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -18,8 +18,11 @@ from sqsjobs.cli.console import note
 from sqsjobs.cli.exits import OK
 from sqsjobs.cli.options import DEFAULT_LOGS, AppPath, Backends, Logs, app_path
 from sqsjobs.cli.signals import on_stop_signals
-from sqsjobs.cli.worker import Platform, Work, worker_command
+from sqsjobs.cli.worker import Platform, Work, create_queues, worker_command
 from sqsjobs.errors import ConfigurationError
+
+if TYPE_CHECKING:  # it imports what not every command needs
+    from sqsjobs.app import App
 
 __all__ = ["dev"]
 
@@ -34,7 +37,9 @@ def dev(
     /,
     *,
     port: Annotated[int, Parameter(help="The port of the queue server; 0 for any that is free.")] = 9324,
-    store: Annotated[str, Parameter(help="A job store to keep; by default one that ends with the command.")] = "",
+    store: Annotated[
+        str, Parameter(help="The job store; by default the app's own, or else one that ends with the command.")
+    ] = "",
     watch: Annotated[
         tuple[Path, ...], Parameter(help="A folder to watch for changes; by default the working directory.")
     ] = (),
@@ -43,13 +48,17 @@ def dev(
 ) -> int:
     """Run an app on this machine, starting it anew on every change.
 
-    A queue server, a job store and a worker: no account, no network, no other
-    program. Queues of the app's tasks are made when they are missing.
+    A queue server and a worker, and a job store where neither the app nor the
+    settings name one: no account, no network, no other program. Queues of the
+    app's tasks are made when they are missing.
 
         sqsjobs dev shop.jobs:app
         sqsjobs dev shop.jobs:app --port 0 --store sqlite:///jobs.db
     """
-    return asyncio.run(_Dev(app_path(app), port, store, watch or (Path.cwd(),), concurrency, logs).run())
+    from sqsjobs.cli.target import load_app  # noqa: PLC0415 - it imports the app's machinery
+
+    path = app_path(app)
+    return asyncio.run(_Dev(path, load_app(path), port, store, watch or (Path.cwd(),), concurrency, logs).run())
 
 
 @dataclass(slots=True)
@@ -57,6 +66,7 @@ class _Dev:
     """The server, and a worker process that comes and goes."""
 
     path: str
+    app: App
     port: int
     store: str
     folders: tuple[Path, ...]
@@ -76,7 +86,11 @@ class _Dev:
                 raise ConfigurationError(
                     f"cannot serve queues on port {self.port}: {problem.strerror}; choose another --port"
                 ) from problem
-            store = self.store or f"sqlite:///{around.enter_context(_folder())}/jobs.db"
+            store = self.store
+            if not store and not self.app.names_store:
+                store = f"sqlite:///{around.enter_context(_folder())}/jobs.db"
+            self.app.configure(endpoint_url=server.endpoint_url)
+            await create_queues(self.app)  # before another shell is told of them
             _explain(server.endpoint_url, store)
             await self._work_and_reload(self._command(server.endpoint_url, store))
         return OK
@@ -92,7 +106,7 @@ class _Dev:
             self.path,
             Work(concurrency=self.concurrency, grace=_GRACE, wait=_WAIT, create_queues=True),
             Platform(),
-            Backends(endpoint_url=endpoint_url, store=store),
+            Backends(endpoint_url=endpoint_url, store=store or None),
             self.logs,
         )
 
@@ -129,6 +143,9 @@ def _folder() -> tempfile.TemporaryDirectory[str]:
 
 
 def _explain(endpoint_url: str, store: str) -> None:
-    note("Queues and job store are open; in another shell, and in your web application:", "bold")
-    note(f"    export AWS_ENDPOINT_URL_SQS={endpoint_url} SQSJOBS_STORE={store}")
+    """Say what another shell needs; `store` is empty where the program finds its job store by itself."""
+    note("The queues are open; in another shell, and in your web application:", "bold")
+    note(f"    export AWS_ENDPOINT_URL_SQS={endpoint_url}")
+    if store:
+        note(f"    export SQSJOBS_STORE={store}")
     note("Ctrl-C ends everything.")

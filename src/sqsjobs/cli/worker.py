@@ -31,7 +31,7 @@ from sqsjobs.errors import ConfigurationError
 from sqsjobs.worker.health import Health
 from sqsjobs.worker.options import WatchedQueue, WorkerOptions
 
-__all__ = ["Platform", "Work", "watched_queue", "worker", "worker_command"]
+__all__ = ["Platform", "Work", "create_queues", "watched_queue", "worker", "worker_command"]
 
 _DEFAULTS = WorkerOptions()
 _KILL_MARGIN = 10.0
@@ -212,7 +212,7 @@ async def _work(app: App, job: _Job) -> bool:
 
     probe, platform, work = WorkerProbe(), job.platform, job.work
     if work.create_queues:
-        await _create_queues(app)
+        await create_queues(app)
     with ExitStack() as around:
         if platform.metrics_port is not None and job.supervised is None:
             around.enter_context(HealthServer(probe, platform.metrics_port, platform.metrics_host))
@@ -254,7 +254,8 @@ def _options(work: Work) -> dict[str, Any]:
     return options | {"allow_no_dlq": True} if work.allow_no_dlq else options
 
 
-async def _create_queues(app: App) -> None:
+async def create_queues(app: App) -> None:
+    """Create what queues of the app's tasks are missing, as ``queues apply`` does."""
     from sqsjobs.cli.queues import wanted_queues  # noqa: PLC0415 - with the administration of queues
 
     async with app.queue_admin() as admin:
