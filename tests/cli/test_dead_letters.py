@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 from collections.abc import Collection
 
 import pytest
 
 from sqsjobs.cli.dead_letters import MOVED_BY_SQS, Choice, DeadLetters, Letter, Redrive
+from sqsjobs.cli.exits import NOT_YET, OK
 from sqsjobs.disposition import ANNOTATION, Annotation
 from sqsjobs.job import Job, JobStatus, new_job_id
 from sqsjobs.outcome import Failure
@@ -249,3 +251,87 @@ async def test_the_rate_is_a_cap(transport):
     began = clock()
     assert await redriven(transport, None, rate=50.0) == [""] * 10
     assert clock() - began >= 0.2
+
+
+async def test_a_job_without_an_id_of_its_own_keeps_the_one_it_got(transport, store):
+    """The envelope of another language may have no id: the job has that of its first message, as the annotation says."""
+    job = a_job()
+    epoch = await failed_record(store, job)
+    note = annotation(job, epoch=epoch)
+    bare = OutgoingMessage('{"sqsjobs":1,"task":"resize"}', attributes={ANNOTATION: note.encode()})
+    await transport.send("images-dlq", [bare])
+    async with DeadLetters(transport, "images", "images-dlq", wait=0) as place:
+        (it,) = await read(place)
+    assert it.id == job.id
+    assert it in Choice(ids={job.id})
+    assert await redriven(transport, store) == [""]
+    (back,) = await received(transport, "images")
+    assert f'"id":"{job.id}"' in back.delivery.body
+    record = await store.get(job.id)
+    assert record is not None
+    assert record.status is JobStatus.QUEUED
+
+
+async def test_an_annotation_whose_id_is_none_is_not_believed(transport):
+    """S9: anybody may have written it."""
+    note = Annotation("exhausted", "images", "w1", "", job_id="../x")
+    bare = OutgoingMessage('{"sqsjobs":1,"task":"resize"}', attributes={ANNOTATION: note.encode()})
+    await transport.send("images-dlq", [bare])
+    async with DeadLetters(transport, "images", "images-dlq", wait=0) as place:
+        (it,) = await read(place)
+    assert it.id == it.delivery.message_id
+
+
+FAILS_AT_ONCE = '''
+"""An app whose jobs are dead letters again as soon as they are sent."""
+
+from sqsjobs import App
+from sqsjobs.transport.memory import MemorySQS, MemoryTransport
+from sqsjobs.transport.base import OutgoingMessage
+
+sent = []
+
+
+class Failing(MemoryTransport):
+    def clone(self):
+        return Failing(self.sqs)
+
+    async def send(self, queue, messages):
+        if queue == "images":
+            sent.extend(messages)
+            await super().send("images-dlq", messages)
+        return await super().send(queue, messages)
+
+
+sqs = MemorySQS()
+sqs.create_queue("images", dead_letter_queue="images-dlq")
+app = App("shop", transport=Failing(sqs), store=None)
+
+
+@app.task(queue="images")
+async def resize() -> None: ...
+
+
+async def fill():
+    async with MemoryTransport(sqs) as transport:
+        await transport.send("images-dlq", [OutgoingMessage('{"sqsjobs":1,"task":"resize"}')] * 3)
+'''
+
+
+@pytest.mark.parametrize("limit", ["3", "40"])
+def test_a_letter_that_fails_again_is_sent_once_a_command(tmp_path, monkeypatch, run_here, limit):
+    """The copy is of the same job, whose id was the first message's id, and was not announced."""
+    name = f"fails_at_once_{tmp_path.name}"
+    (tmp_path / f"{name}.py").write_text(FAILS_AT_ONCE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    module = importlib.import_module(name)
+    asyncio.run(module.fill())
+    ran = run_here("dlq", "redrive", f"{name}:app", "--all", "--yes", "--rate", "1000", "--limit", limit)
+    assert ran.code == OK, ran.err
+    assert "3 sent back" in ran.err
+    assert len(module.sent) == 3
+
+
+def test_redriving_a_letter_that_is_not_there_ends_with_3(run_here, shell):
+    ran = run_here("dlq", "redrive", shell.app, "0199a1c2-7d1e-7b43-9a52-3a6f0d9c2b11", "--queue", "mails", "--yes")
+    assert ran.code == NOT_YET

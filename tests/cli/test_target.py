@@ -49,6 +49,7 @@ def test_the_only_app_of_a_module_needs_no_name(module):
         ("{name}x:app", "Did you mean '{name}'"),
         ("os:path", "it has no App at all"),
         ("sqsjobs.clockwork:app", "Did you mean 'sqsjobs.clock'"),
+        ("{name}.app:app", "there is no module "),
     ],
 )
 def test_a_wrong_path_is_explained(module, path, hint):

@@ -15,7 +15,7 @@ from sqsjobs import envelope
 from sqsjobs.batching import first_batch
 from sqsjobs.disposition import ANNOTATION, Annotation
 from sqsjobs.errors import InvalidEnvelope, PayloadTooLarge, RequestRejected, TransportError, UnsupportedVersion
-from sqsjobs.job import Job, JobStatus
+from sqsjobs.job import Job, JobStatus, checked_job_id
 from sqsjobs.sending import message_of
 from sqsjobs.store.base import JobStore
 from sqsjobs.transport.base import (
@@ -59,18 +59,22 @@ class Letter:
 
     @classmethod
     def of(cls, delivery: Delivery, source: str) -> Letter:
-        """Read a delivery from the dead-letter queue of `source`."""
+        """Read a delivery from the dead-letter queue of `source`.
+
+        An envelope without an id took that of its first message, which is the annotation's: this message is another.
+        """
+        annotation = _annotation(delivery)
         try:
             job = envelope.decode(
                 delivery.body,
                 queue=source,
-                message_id=delivery.message_id,
+                message_id=_first_id(annotation) or delivery.message_id,
                 group=delivery.group,
                 sent_at=delivery.sent_at,
             )
         except (InvalidEnvelope, UnsupportedVersion) as problem:
-            return cls(delivery, source, None, _annotation(delivery), str(problem))
-        return cls(delivery, source, job, _annotation(delivery))
+            return cls(delivery, source, None, annotation, str(problem))
+        return cls(delivery, source, job, annotation)
 
     @property
     def id(self) -> str:
@@ -86,6 +90,14 @@ class Letter:
     def reason(self) -> str:
         """Why it is here."""
         return self.annotation.reason if self.annotation else MOVED_BY_SQS
+
+
+def _first_id(annotation: Annotation | None) -> str:
+    """The id that the job had where it failed, or empty; anybody may have written the annotation."""
+    try:
+        return checked_job_id(annotation.job_id) if annotation else ""
+    except ValueError:
+        return ""
 
 
 def _annotation(delivery: Delivery) -> Annotation | None:

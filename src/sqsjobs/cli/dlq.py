@@ -135,7 +135,7 @@ def redrive_letters(
         sqsjobs dlq redrive shop.jobs:app --reason exhausted --dry-run
         sqsjobs dlq redrive shop.jobs:app --queue images --all --yes --rate 10
 
-    Ends with 1 if a chosen letter could not be sent.
+    Ends with 1 if a chosen letter could not be sent, with 3 if none has the ids.
     """
     if not (ids or which.task or which.reason or everything):
         raise ConfigurationError("which letters? Give their ids, or --task, --reason or --all")
@@ -146,7 +146,7 @@ def redrive_letters(
     chosen = asyncio.run(_read(loaded, source, Choice(set(ids), which.task, which.reason), limit))
     _announce(chosen, source)
     if not chosen or dry_run or not (yes or _confirmed(source)):
-        return OK
+        return NOT_YET if ids and not chosen else OK
     # Those that were announced and no others, though more may have come meanwhile.
     fates = asyncio.run(_redrive(loaded, source, {letter.delivery.message_id for letter in chosen}, limit, rate))
     return _report(fates)
@@ -243,16 +243,19 @@ async def _redrive(app: App, source: str, message_ids: set[str], limit: int, rat
     from rich.progress import Progress  # noqa: PLC0415
 
     fates: list[Fate] = []
-    choice = Choice(message_ids)
+    left = set(message_ids)  # each is sent once: a copy that fails again meanwhile is another message, of the same job
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("sending back", total=len(message_ids))
         async with app, _dead_letters(app, source) as place:
             redrive = Redrive(app.transport, app.store, app.registry.queues(), rate)
             async for batch in place.batches(limit):
-                letters = [letter for letter in batch if letter in choice]
+                letters = [letter for letter in batch if letter.delivery.message_id in left]
+                left.difference_update(letter.delivery.message_id for letter in letters)
                 fates += await redrive.carry_out(letters, place, now=time.time())
                 progress.advance(bar, len(letters))
+                if not left:
+                    break
     return fates
 
 

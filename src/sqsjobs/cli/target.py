@@ -61,7 +61,8 @@ def _import_failed(name: str, error: BaseException) -> ConfigurationError:
 def _neighbours(name: str) -> list[str]:
     """The modules beside the one that is missing."""
     package, _, _ = name.rpartition(".")
-    places = list(sys.modules[package].__path__) if package in sys.modules else [str(Path.cwd())]
+    # A module that is no package has nothing inside it, and no path.
+    places = list(getattr(sys.modules[package], "__path__", ())) if package in sys.modules else [str(Path.cwd())]
     return [f"{package}.{found.name}".lstrip(".") for found in pkgutil.iter_modules(places)]
 
 
