@@ -10,7 +10,9 @@ from tests.worker.virtual import virtually
 
 from sqsjobs import Retry, constant, current_job
 from sqsjobs import events as ev
+from sqsjobs.errors import StoreUnavailable
 from sqsjobs.outcome import Succeeded
+from sqsjobs.store.memory import MemoryStore
 from sqsjobs.transport.model import Fault, StaleHandles
 
 CHANGE = "ChangeMessageVisibilityBatch"
@@ -75,3 +77,26 @@ async def test_messages_that_are_asked_for_again_are_leased_from_then_on(rig):
     async with rig.working("work.fifo", visibility=5):
         settled = await rig.events.wait(ev.JobSettled)
     assert isinstance(settled.outcome, Succeeded)
+
+
+@virtually
+async def test_the_next_of_a_group_waits_for_a_head_whose_end_could_not_be_recorded(rig):
+    """I9: a head that succeeded and was not deleted comes again, and it comes first."""
+    starts: list[str] = []
+
+    class Away(MemoryStore):
+        async def change(self, job_id, epoch, change):
+            if rig.clock.now() < back_at:
+                raise StoreUnavailable("the disk is full")
+            return await super().change(job_id, epoch, change)
+
+    @rig.task(queue="work.fifo")
+    async def job(name: str) -> None:
+        starts.append(name)
+
+    back_at = rig.clock.now() + 3
+    await rig.send(job, group="g", name="head")
+    await rig.send(job, group="g", name="follower")
+    async with Away(clock=rig.clock) as store, rig.working("work.fifo", store=store, fifo_receive=10, result_grace=1):
+        await rig.events.wait(ev.JobSettled, lambda event: event.disposition == "delete", count=2)
+    assert starts == ["head", "head", "follower"]

@@ -96,7 +96,7 @@ class Closing:
             return Leave()
         match verdict.disposition:
             case Delete() | DeadLetter() | Resend():
-                done = await self._settler.delete(held)
+                done = held.deleted = await self._settler.delete(held)
             case Hide(delay):
                 done = held.lease.remaining > 0 and await self._settler.hide(held, delay)
             case Leave():

@@ -30,6 +30,7 @@ class Held:
         epoch: the job store's fencing token; 0 without a claim.
         attempt: which attempt it is; 0 before.
         crashes: how often the job took a process down.
+        deleted: whether SQS has confirmed that it is deleted.
         settled: whether its disposition was carried out, or somebody else has taken that over.
         life: the asyncio task that lives its life, kept from the garbage collector.
     """
@@ -43,5 +44,6 @@ class Held:
     epoch: int = 0
     attempt: int = 0
     crashes: int = 0
+    deleted: bool = False
     settled: bool = False
     life: AsyncioTask[None] | None = None
