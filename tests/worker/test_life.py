@@ -406,7 +406,7 @@ async def test_a_retry_beyond_the_ceiling_is_sent_anew(rig):
             raise RetryAfter(7200)
 
     job_id = await rig.send(later)
-    async with rig.working():
+    async with rig.working(wait=20):
         settled = await rig.events.wait(ev.JobSettled)
         assert (settled.disposition, settled.delay) == ("resend", 7200)
         assert (await rig.record(job_id)).status is JobStatus.RETRYING
@@ -428,7 +428,7 @@ async def test_a_message_sent_anew_carries_its_attempts_where_no_store_counts_th
         raise RetryAfter(4000)
 
     await rig.send(later)
-    async with rig.working():
+    async with rig.working(wait=20):
         await rig.events.wait(ev.DeadLettered)
     assert attempts[0] == 1
     assert attempts == sorted(set(attempts))

@@ -297,7 +297,7 @@ async def test_a_long_backlog_leaves_nothing_behind_in_the_worker(rig):
         most = max(most, len(worker._pipeline.dispatcher))
         await asyncio.sleep(0.01)
 
-    await rig.send_many(job, 3000)
+    await rig.send_many(job, 1500)
     worker = rig.worker(concurrency=20, burst=True)
     assert await worker.run()
     line = worker._pipeline
@@ -318,7 +318,7 @@ async def test_what_cannot_be_deleted_does_not_pile_up_without_end(rig, monkeypa
     await rig.send_many(noop, 300)
     rig.faults.refuse("DeleteMessageBatch", times=0)
     async with rig.working(concurrency=10) as worker:
-        await asyncio.sleep(300)
+        await asyncio.sleep(70)
         assert 80 <= len(worker._pipeline.dispatcher) <= 80 + 10
         assert rig.events.count(ev.JobStarted) == len(worker._pipeline.dispatcher)
         rig.faults.end()
