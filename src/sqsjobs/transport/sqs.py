@@ -74,7 +74,7 @@ class SqsTransport:
         pools: connections for each client.
         timeouts: for every call.
         observer: is told of every request (`SqsCalled`), and at every opening which way requests take.
-        wire: "lean" for the frequent calls by a client of our own, at a tenth of the CPU (docs/wire.md); "aioboto3"
+        wire: "lean" for the frequent calls by a client of our own, at a tenth of the CPU; "aioboto3"
             for all by aioboto3; "auto" for the lean one unless what is configured asks for more (a proxy, say).
 
     Raises:

@@ -2,5 +2,5 @@
 
 `signing` signs a request, `connection` carries one at a time, `pool` keeps connections, `client` makes calls of
 them, and `opening` says whether the lean path can do all that aioboto3 is configured to do, and opens it. Credentials, region,
-endpoint and every other operation stay with aioboto3. What it saves, and what was not chosen: docs/wire.md.
+endpoint and every other operation stay with aioboto3.
 """
