@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 from tests.worker.rig import LOST, UNAVAILABLE
@@ -13,7 +14,8 @@ from sqsjobs import events as ev
 from sqsjobs.errors import StoreUnavailable
 from sqsjobs.outcome import Succeeded
 from sqsjobs.store.memory import MemoryStore
-from sqsjobs.transport.model import Fault, StaleHandles
+from sqsjobs.transport.memory import MemoryTransport
+from sqsjobs.transport.model import Fault, Phase, StaleHandles
 
 CHANGE = "ChangeMessageVisibilityBatch"
 
@@ -100,3 +102,34 @@ async def test_the_next_of_a_group_waits_for_a_head_whose_end_could_not_be_recor
     async with Away(clock=rig.clock) as store, rig.working("work.fifo", store=store, fifo_receive=10, result_grace=1):
         await rig.events.wait(ev.JobSettled, lambda event: event.disposition == "delete", count=2)
     assert starts == ["head", "head", "follower"]
+
+
+@virtually
+async def test_a_worker_has_ended_before_the_job_it_abandons_may_run_elsewhere(rig):
+    """R9: though no answer comes to the release of a job that cannot be stopped."""
+    over = False
+
+    class Silent(MemoryTransport):
+        async def change_visibility(self, queue, changes):
+            await super().change_visibility(queue, changes)
+            await asyncio.sleep(3600)
+
+    @rig.task()
+    async def stubborn() -> None:
+        while not over:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(60)
+
+    await rig.send(stubborn)
+    async with Silent(rig.sqs) as transport:
+        worker = rig.worker(transport=transport, grace=5)
+        running = asyncio.ensure_future(worker.run())
+        await rig.events.wait(ev.JobStarted)
+        worker.stop()
+        assert await running is False
+        over = True
+    (message,) = rig.messages()
+    assert message.phase is Phase.IN_FLIGHT
+    await asyncio.sleep(3)
+    (message,) = rig.messages()
+    assert message.phase is Phase.VISIBLE

@@ -47,9 +47,11 @@ _INTERRUPTED: Final = 1.0
 _CLEAN_UP: Final = 2.0
 """Seconds that an interrupted job has to clean up."""
 _ABANDONED: Final = 3.0
-"""The same for a thread that could not be stopped: its process has to end first."""
+"""The same for a thread that could not be stopped: its process has to end first …"""
+_RELEASE_ABANDONED: Final = 1.5
+"""… so this is how many seconds its release may take."""
 _RELEASE: Final = 5.0
-"""Seconds that the last releases may take."""
+"""Seconds that the last releases may take, where nothing runs any more."""
 _STORE_PAUSE: Final = 5.0
 _IN_HAND_SPARE: Final = 1000
 _CROWD: Final = 1000
@@ -306,8 +308,9 @@ class Pipeline:
             self._grace_end.cancel()
         left = self.dispatcher.in_hand
         if left:
+            patience = _RELEASE if all(held.settled for held in left) else _RELEASE_ABANDONED
             abandoned = [self.dispatcher.abandon(held, max(_ABANDONED, linger)) for held in left]
-            with move_on_after(_RELEASE):
+            with move_on_after(patience):
                 await asyncio.gather(*abandoned, self._empty.wait())
         self._over = True
         return not left

@@ -13,6 +13,9 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from random import Random
+from typing import Final
+
+from anyio import CancelScope, current_time
 
 from sqsjobs.clock import Clock, SystemClock
 from sqsjobs.context import Middleware
@@ -31,6 +34,9 @@ from sqsjobs.worker.pipeline import Pipeline, Surroundings
 from sqsjobs.worker.stopping import Stop
 
 __all__ = ["Lifespan", "Worker"]
+
+_LEAVE: Final = 1.0
+"""Seconds that leaving may take where a job could not be stopped."""
 
 Lifespan = Callable[[], AbstractAsyncContextManager[object]]
 """Sets up what the jobs of a worker share (a pool, a model) and tears it down after the last of them."""
@@ -146,13 +152,16 @@ class Worker:
         )
         pipeline = self._pipeline = Pipeline(around, described, self._stop)
         tell(WorkerStarted(self.name, tuple(described), self.options.concurrency))
-        async with (
-            pipeline.settler,
-            self._beating(pipeline.heart, around.transport, around.store) as heart_ended,
-            self._lifespan() if self._lifespan else nullcontext(),
-            pipeline.executor,
-        ):
-            await pipeline.poll_until_stopped(heart_ended)
-            clean = await pipeline.drain()
+        with CancelScope() as leaving:
+            async with (
+                pipeline.settler,
+                self._beating(pipeline.heart, around.transport, around.store) as heart_ended,
+                self._lifespan() if self._lifespan else nullcontext(),
+                pipeline.executor,
+            ):
+                await pipeline.poll_until_stopped(heart_ended)
+                clean = await pipeline.drain()
+                if not clean:  # the messages of what goes on are shown again soon: the process has to be gone by then
+                    leaving.deadline = current_time() + _LEAVE
         tell(WorkerStopped(self.name, clean))
         return clean
