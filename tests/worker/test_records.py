@@ -462,7 +462,7 @@ async def test_a_store_in_a_file_is_written_by_jobs_and_by_the_hearts_thread(rig
         return n
 
     jobs = await rig.send_many(job, 30)
-    async with SqliteStore(tmp_path / "jobs.db") as store, rig.working(store=store, visibility=1):
+    async with SqliteStore(tmp_path / "jobs.db") as store, rig.working(store=store, visibility=2):
         await rig.events.wait(ev.JobSettled, lambda e: e.disposition == "delete", count=30)
         records = [await store.get(job_id) for job_id in jobs]
     assert [record.result for record in records if record] == [str(n).encode() for n in range(30)]
