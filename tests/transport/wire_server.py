@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -84,7 +85,8 @@ class WireServer:
     A queue of any name is found; everything else says `{}` until a test gives it another reaction.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.requests: list[Request] = []
         self.connections: set[asyncio.StreamWriter] = set()
         self.reactions: dict[str, Reaction] = {"GetQueueUrl": _finds_the_queue}
@@ -102,8 +104,9 @@ class WireServer:
                 await self._changed.wait()
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.endpoint_url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
+        scheme, host = ("https", "localhost") if self._tls else ("http", "127.0.0.1")
+        self.endpoint_url = f"{scheme}://{host}:{self._server.sockets[0].getsockname()[1]}"
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:

@@ -317,5 +317,5 @@ def _transport_error(error: Exception, operation: str, queue: str) -> TransportE
 def _was_connected(error: Exception) -> bool:
     if isinstance(error, botocore_errors.EndpointConnectionError):
         # aiobotocore says so of a connection that broke in the middle of a request, too.
-        return not isinstance(error.kwargs["error"], (ClientConnectorError, socket.gaierror))
+        return not isinstance(error.kwargs.get("error"), (ClientConnectorError, socket.gaierror))
     return not isinstance(error, _NO_CONNECTION)

@@ -12,11 +12,12 @@ import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from functools import lru_cache
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from sqsjobs.transport.wire.client import CredentialSource, LeanClient
+from sqsjobs.transport.wire.client import HOT, CredentialSource, LeanClient
 from sqsjobs.transport.wire.pool import Connections, Origin
 from sqsjobs.transport.wire.signing import Credentials, Signer
 
@@ -60,19 +61,21 @@ def _obstacles(client: Any) -> Iterator[str]:
         yield "connector arguments"
     if config.signature_version != "v4":
         yield f"signature version {config.signature_version}"
+    if "-iso" in client.meta.region_name and (config.use_fips_endpoint or config.use_dualstack_endpoint):
+        yield "a FIPS or dual-stack endpoint of an isolated region"  # where meta.endpoint_url is not what is used
     if url.path.strip("/") or url.query or "@" in url.netloc:
         yield "an endpoint with more to it than host and port"
     if foreign := _foreign_hooks(client):
-        yield f"a handler for {foreign[0]} of the session's owner"
+        yield f"a handler for {foreign[0]} that is not botocore's own"
 
 
 def _foreign_hooks(client: Any) -> list[str]:
     """Return the events that others than botocore itself listen to."""
     listeners = client.meta.events._emitter._handlers  # noqa: SLF001 - botocore lists no listeners
     return [
-        hook
-        for hook in HOOKS
-        for listener in listeners.prefix_search(f"{hook}.sqs.SendMessageBatch")
+        f"{hook}.sqs.{operation}"
+        for hook, operation in product(HOOKS, HOT)
+        for listener in listeners.prefix_search(f"{hook}.sqs.{operation}")
         if getattr(listener, "__module__", None) not in OWN_LISTENERS
     ]
 

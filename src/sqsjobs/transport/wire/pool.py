@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from aiohappyeyeballs import start_connection
@@ -18,8 +20,11 @@ __all__ = ["Connections", "Origin"]
 IDLE: Final = 15.0
 """Seconds for which an idle connection is used again. AWS's servers close idle ones after 20 to 60 s, by what users of
 several services report (it is documented nowhere), and a request that meets the closing may or may not have arrived."""
-FRESH: Final = 0.5
-"""Seconds for which an idle connection is used again without looking whether the server has closed it meanwhile."""
+FRESH: Final = 0.01
+"""Seconds for which an idle connection is used again without a look whether the server has closed it meanwhile: the
+event loop may be too busy to have told."""
+READ_BYTES: Final = 64 * 1024
+"""Bytes read at once."""
 NEXT_ADDRESS: Final = 0.25
 """Seconds after which the host's next address is tried as well (RFC 8305, section 5)."""
 
@@ -53,6 +58,7 @@ class Connections:
         self._origin = origin
         self._places = asyncio.Semaphore(most)
         self._connect_timeout = connect_timeout
+        self._buffer = memoryview(bytearray(READ_BYTES))
         self._idle: list[Connection] = []
         self._open: set[Connection] = set()
         self._closed = False
@@ -81,7 +87,7 @@ class Connections:
         for connection in closing:
             self._drop(connection)
         if closing:
-            await asyncio.wait([connection.lost for connection in closing])
+            await asyncio.wait([connection.lost for connection in closing], timeout=1)
 
     def _reusable(self) -> Connection | None:
         now = asyncio.get_running_loop().time()
@@ -99,7 +105,7 @@ class Connections:
         name = self._origin.header
         try:
             async with asyncio.timeout(self._connect_timeout) as limit:
-                connection = await _connected(self._origin)
+                connection = await _connected(self._origin, partial(Connection, self._buffer))
         except (OSError, UnicodeError) as error:  # OSError is also TLS's and TimeoutError; UnicodeError a host name's
             reason = f"within {self._connect_timeout:g} s" if limit.expired() else f"({error})"
             raise NoAnswer(f"no connection to {name} {reason}") from error
@@ -120,14 +126,14 @@ class Connections:
         connection.close()
 
 
-async def _connected(origin: Origin) -> Connection:
+async def _connected(origin: Origin, protocol: Callable[[], Connection]) -> Connection:
     loop = asyncio.get_running_loop()
     addresses = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
     # asyncio has its own way of trying addresses side by side; uvloop has not.
     connected = await start_connection(addresses, happy_eyeballs_delay=NEXT_ADDRESS, interleave=1, loop=loop)
     name = origin.host if origin.tls else None
     try:
-        _, connection = await loop.create_connection(Connection, sock=connected, ssl=origin.tls, server_hostname=name)
+        _, connection = await loop.create_connection(protocol, sock=connected, ssl=origin.tls, server_hostname=name)
     except BaseException:
         with suppress(OSError):
             connected.close()

@@ -60,8 +60,8 @@ class Signer:
         self.skew = 0.0
         self._second = -1
         self._stamp = ""
-        self._keyed: tuple[str, str] = ("", "")
-        self._key = b""
+        self._mac_of = ("", "")
+        self._mac = _Mac(b"")
 
     def head(self, operation: str, body: bytes, credentials: Credentials) -> bytes:
         """Return the head of a signed request: the request line and all headers, the empty line included."""
@@ -69,8 +69,7 @@ class Signer:
         scope = f"{stamp[:8]}/{self._region}/sqs/aws4_request"
         canonical, signed = self._canonical(operation, body, stamp, credentials.token)
         to_sign = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
-        key = self._signing_key(credentials.secret_key, stamp[:8])
-        signature = hmac.digest(key, to_sign.encode(), "sha256").hex()
+        signature = self._daily_mac(credentials.secret_key, stamp[:8]).sign(to_sign.encode())
         token = f"X-Amz-Security-Token: {credentials.token}\r\n" if credentials.token else ""
         return (
             f"POST / HTTP/1.1\r\nHost: {self._host}\r\nUser-Agent: sqsjobs\r\n"
@@ -111,10 +110,28 @@ class Signer:
         )
         return f"POST\n/\n\n{headers}\n{signed}\n{hashlib.sha256(body).hexdigest()}", signed
 
-    def _signing_key(self, secret: str, day: str) -> bytes:
-        if self._keyed != (secret, day):
+    def _daily_mac(self, secret: str, day: str) -> _Mac:
+        if self._mac_of != (secret, day):
             key = f"AWS4{secret}".encode()
             for part in (day, self._region, "sqs", "aws4_request"):
                 key = hmac.digest(key, part.encode(), "sha256")
-            self._keyed, self._key = (secret, day), key
-        return self._key
+            self._mac_of, self._mac = (secret, day), _Mac(key)
+        return self._mac
+
+
+class _Mac:
+    """HMAC-SHA256 with one key (RFC 2104), whose two blocks are hashed once.
+
+    For a signature a call, `hmac.digest` costs thrice as much: OpenSSL looks for its algorithm every time.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        block = key.ljust(64, b"\0")  # of 32 bytes here, so that it is never hashed itself
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
+
+    def sign(self, text: bytes) -> str:
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(text)
+        outer.update(inner.digest())
+        return outer.hexdigest()
