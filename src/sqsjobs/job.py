@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Generic, NewType, TypeVar
 from uuid import UUID
 
-__all__ = ["Call", "Job", "JobId", "JobStatus", "checked_job_id", "new_job_id"]
+__all__ = ["Call", "Job", "JobId", "JobStatus", "Progress", "checked_job_id", "new_job_id"]
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -71,6 +71,23 @@ class JobStatus(StrEnum):
 
 
 _ENDED = frozenset({JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.DISCARDED, JobStatus.CANCELLED})
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a running job has come, in its own words.
+
+    Attributes:
+        done: how much is done, in whatever the job counts.
+        total: how much there is to do, or None where that is not known.
+        note: what it is at.
+        at: when the job said so, seconds since 1970 (UTC).
+    """
+
+    done: float
+    total: float | None = None
+    note: str = ""
+    at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

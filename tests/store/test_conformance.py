@@ -11,8 +11,8 @@ import pytest
 from tests.store.samples import FAILURE, LEASE, NOW, fail, job_id, queued, release, request, retry, succeed
 
 from sqsjobs.errors import ConfigurationError
-from sqsjobs.job import JobStatus
-from sqsjobs.store.base import DONE_RECORD_TTL, RESULT_TTL, Claimed, Ended, Leased, RecordChange, Scheduled
+from sqsjobs.job import JobStatus, Progress
+from sqsjobs.store.base import DONE_RECORD_TTL, RESULT_TTL, Claimed, Ended, Leased, PastAttempt, RecordChange, Scheduled
 
 # Inserting, reading, removing --------------------------------------------------------------------------
 
@@ -33,6 +33,11 @@ async def test_an_inserted_record_is_read_as_it_was_written(store):
         failure=FAILURE,
         dead_lettered=True,
         unique="key \u00e9\u4e16\U0001f600",
+        group="tenant-7",
+        envelope='{"sqsjobs":1,"args":{"text":"\u4e16"}}',
+        progress=Progress(1.5, None, "caf\udce9", NOW),
+        history=(PastAttempt(1, "host/1", NOW, NOW + 1, "failed", "OSError: caf\udce9"),),
+        cancel_requested_at=NOW + 2,
         result_expires_at=NOW + 10,
         expires_at=NOW + 100,
     )

@@ -18,7 +18,7 @@ from tests.store.conftest import STORES
 from tests.store.samples import FixedClock
 from tests.store.strategies import JOBS, changes, requests, spans
 
-from sqsjobs.job import JobId, JobStatus
+from sqsjobs.job import JobId, JobStatus, Progress
 from sqsjobs.store import rules
 from sqsjobs.store.base import JobRecord
 
@@ -104,6 +104,20 @@ class StoreAgainstRules(RuleBasedStateMachine):
         if after is not None:
             self.records[job] = after
 
+    @rule(job=jobs, epoch=st.integers(0, 4), done=st.integers(0, 5).map(float))
+    def report(self, job, epoch, done):
+        after = rules.reported(self.current(job), epoch, Progress(done))
+        assert self.ask(self.store.report(job, epoch, Progress(done))) == (after is not None)
+        if after is not None:
+            self.records[job] = after
+
+    @rule(job=jobs)
+    def cancel(self, job):
+        after = rules.cancelled(self.current(job), self.clock.time)
+        assert self.ask(self.store.cancel(job, self.clock.time)) == after
+        if after is not None:
+            self.records[job] = after
+
     @rule(job=jobs)
     def reopen(self, job):
         after = rules.reopened(self.current(job), self.clock.time)
@@ -128,6 +142,8 @@ class StoreAgainstRules(RuleBasedStateMachine):
     def the_store_holds_what_the_rules_say(self):
         for job in JOBS:
             assert self.ask(self.store.get(job)) == self.current(job)
+        current = {job: self.current(job) for job in JOBS}
+        assert self.ask(self.store.records(JOBS)) == {job: record for job, record in current.items() if record}
 
 
 @pytest.mark.parametrize("kind", STORES)

@@ -11,7 +11,7 @@ from tests.store.strategies import JOBS, changes, dates, requests
 
 from sqsjobs.job import JobStatus
 from sqsjobs.store import rules
-from sqsjobs.store.base import ClaimRequest, Ended, JobRecord, Leased, RecordChange, Scheduled
+from sqsjobs.store.base import HISTORY_LENGTH, ClaimRequest, Ended, JobRecord, Leased, RecordChange, Scheduled
 
 Step: TypeAlias = ClaimRequest | RecordChange | tuple[str, float]
 
@@ -26,11 +26,14 @@ def after(record: JobRecord, step: Step) -> JobRecord | None:
             return rules.changed(record, record.epoch, step)
         case ("extend", until):
             return rules.extended(record, record.epoch, until)
+        case ("cancel", now):
+            return rules.cancelled(record, now)
         case (_, now):
             return rules.reopened(record, now)
 
 
-steps: st.SearchStrategy[Step] = requests(JOBS[0]) | changes() | st.tuples(st.sampled_from(["extend", "reopen"]), dates)
+words = st.sampled_from(["extend", "reopen", "cancel"])
+steps: st.SearchStrategy[Step] = requests(JOBS[0]) | changes() | st.tuples(words, dates)
 
 
 @st.composite
@@ -64,7 +67,7 @@ def test_epochs_only_rise(record, step):
 def test_a_new_claim_raises_epoch_and_attempts_by_one(record, request):
     """R1, R10: the attempt is counted, and a crash with it exactly if the last one never ended."""
     claimed = rules.claimed(record, request)
-    if claimed is record or not isinstance(claimed, JobRecord):
+    if claimed is record or not isinstance(claimed, JobRecord) or claimed.status.ended:
         return
     fresh = record.status.ended
     assert claimed.epoch == record.epoch + 1
@@ -84,6 +87,8 @@ def test_a_claim_is_refused_exactly_for_an_end_a_lease_or_a_date(record, request
             assert record.lease_until == until > request.now
         case Scheduled(until):
             assert record.not_before == until > request.now
+        case JobRecord(status=JobStatus.CANCELLED):
+            assert record.cancel_requested_at is not None
         case JobRecord() as claimed:
             assert claimed.lease_until == request.lease_until
 
@@ -93,7 +98,8 @@ def test_a_repeated_claim_is_the_claim(record, request):
     """R38."""
     claimed = rules.claimed(record, request)
     if isinstance(claimed, JobRecord):
-        assert rules.claimed(claimed, request) is claimed
+        again = rules.claimed(claimed, request)
+        assert again is claimed or again == rules.grant(claimed) == Ended(JobStatus.CANCELLED)
 
 
 @given(records(), requests(JOBS[0]), requests(JOBS[0]))
@@ -104,6 +110,38 @@ def test_two_different_claims_never_share_an_epoch(record, one, other):
         same = (one.worker, one.now, one.lease_until) == (other.worker, other.now, other.lease_until)
         second = rules.claimed(first, other)
         assert same or not isinstance(second, JobRecord) or second.epoch > first.epoch
+
+
+@given(records(), dates, changes(), requests(JOBS[0]))
+def test_a_cancelled_job_never_starts_again(record, now, change, request):
+    """Whatever its claimant says next, or whoever claims it: only a re-opening starts it once more."""
+    cancelled = rules.cancelled(record, now)
+    assert cancelled is not None
+    assert rules.cancelled(cancelled, now) is cancelled
+    assert cancelled.status.ended or cancelled.cancel_requested_at is not None
+    left = rules.changed(cancelled, cancelled.epoch, change)
+    assert left is None or left.status.ended
+    claimed = rules.claimed(cancelled, replace(request, reopens_epoch=None))
+    started = isinstance(claimed, JobRecord) and not claimed.status.ended
+    assert not started or claimed is cancelled
+
+
+@given(records(), dates)
+def test_a_cancellation_at_once_supersedes_the_claimant(record, now):
+    """I2: a worker whose lease is over cannot record an end beside it."""
+    cancelled = rules.cancelled(record, now)
+    if cancelled is not None and cancelled is not record and cancelled.status.ended:
+        assert cancelled.epoch == record.epoch + 1
+        assert record.lease_until is None or record.lease_until <= now
+
+
+@given(records(), changes())
+def test_a_history_grows_by_the_attempt_that_ended(record, change):
+    changed = rules.changed(record, record.epoch, change)
+    if changed is not None:
+        running = record.status is JobStatus.RUNNING
+        assert len(changed.history) == min(HISTORY_LENGTH, len(record.history) + running)
+        assert not running or changed.history[-1].number == record.attempts
 
 
 @given(records(), changes())

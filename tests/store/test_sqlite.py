@@ -21,8 +21,9 @@ from tests.store.samples import FAILURE, NOW, FixedClock, fail, job_id, queued, 
 from sqsjobs.errors import ConfigurationError, StoreError, StoreUnavailable
 from sqsjobs.job import JobId, JobStatus
 from sqsjobs.store.base import Claimed
+from sqsjobs.store.listing import JobQuery, Place
 from sqsjobs.store.sqlite import SqliteStore
-from sqsjobs.store.sqlite_table import SCHEMA_VERSION, Table
+from sqsjobs.store.sqlite_table import _VERSION_1, SCHEMA_VERSION, Table
 
 CONTENDER = Path(__file__).with_name("contender.py")
 
@@ -362,6 +363,42 @@ async def test_another_applications_database_is_left_alone(file):
 async def test_a_newer_schema_is_refused(store, file):
     await store._writer.run(lambda table: table._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}"))
     assert "upgrade sqsjobs" in await refusal(file)
+
+
+async def test_a_file_of_the_first_schema_is_brought_up_to_date(file):
+    """Its records stay, several processes may do it at once, and what is new is there."""
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        for statement in _VERSION_1:
+            connection.execute(statement)
+        connection.execute("PRAGMA user_version = 1")
+        connection.execute(
+            "INSERT INTO jobs (id, task, queue, status, attempts, crashes, epoch, enqueued_at, dead_lettered) "
+            f"VALUES ('{(job := job_id())}', 'resize', 'images', 'queued', 0, 0, 0, {NOW}, 0)"
+        )
+    async with SqliteStore(file, clock=FixedClock()) as store, SqliteStore(file, clock=FixedClock()) as other:
+        assert await store.get(job) == queued(job)
+        assert await other.extend(job, 0, NOW) is False
+        assert (await other.records([job])).keys() == {job}
+        assert [it.id for it in (await store.page(JobQuery())).items] == [job]
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        (JobQuery(), "jobs_by_time"),
+        (JobQuery(since=NOW, cursor=Place(NOW, "j").cursor()), "jobs_by_time"),
+        (JobQuery(status=JobStatus.FAILED, since=NOW), "jobs_by_status"),
+        (JobQuery(task="resize", cursor=Place(NOW, "j").cursor()), "jobs_by_task"),
+    ],
+)
+async def test_lists_are_read_from_an_index_in_their_order(store, query, index):
+    statements: list[str] = []
+    await store._reader.run(lambda table: table._connection.set_trace_callback(statements.append))
+    await store.page(query)
+    (select,) = (statement for statement in statements if statement.startswith("SELECT"))
+    plan = await store._reader.run(lambda table: table._connection.execute(f"EXPLAIN QUERY PLAN {select}").fetchall())
+    assert f"INDEX {index} " in str(plan) or f"INDEX {index}'" in str(plan)
+    assert "TEMP B-TREE" not in str(plan)
 
 
 @pytest.mark.parametrize("path", ["", ":memory:"])

@@ -12,14 +12,17 @@ if another claim came in between. Dates are seconds since 1970 (UTC) by the call
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol, Self, TypeAlias
 
-from sqsjobs.job import JobId, JobStatus
+from sqsjobs.job import JobId, JobStatus, Progress
 from sqsjobs.outcome import Failure
+from sqsjobs.store.listing import JobQuery, Page
 
 __all__ = [
     "DONE_RECORD_TTL",
+    "HISTORY_LENGTH",
     "RESULT_TTL",
     "ClaimRequest",
     "ClaimResult",
@@ -28,6 +31,7 @@ __all__ = [
     "JobRecord",
     "JobStore",
     "Leased",
+    "PastAttempt",
     "RecordChange",
     "Scheduled",
 ]
@@ -36,6 +40,28 @@ RESULT_TTL = 24 * 3600.0
 """Seconds that a result is kept after the job has ended."""
 DONE_RECORD_TTL = 15 * 24 * 3600.0
 """Seconds that the small record of an ended job is kept: longer than any queue's retention (14 days)."""
+HISTORY_LENGTH = 20
+"""Attempts that a record remembers, the latest ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class PastAttempt:
+    """An attempt that is over, as the record remembers it.
+
+    Attributes:
+        number: which attempt it was, from 1; one that was given back is followed by another of its number.
+        worker: who ran it.
+        started_at, ended_at: by that worker's clock; of a crash, `ended_at` is when its lease ended.
+        outcome: what became of it, in a word: ``"succeeded"``, ``"failed"``, ``"timed-out"``, ``"crashed"``, …
+        error: the type and the first 200 characters of the error, or empty.
+    """
+
+    number: int
+    worker: str
+    started_at: float
+    ended_at: float
+    outcome: str
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +86,12 @@ class JobRecord:
         failure: the last error.
         dead_lettered: whether a failed job's message went to the dead-letter queue.
         unique: the key that no other unfinished job of the task has; a job opened again loses it to one that has it.
+        group: the message group (FIFO), or the tenant of a fair queue.
+        envelope: the message body as it was sent, sealed if it was, so that the job can be sent again; None where
+            it is not kept, and of a job that has succeeded. Only `JobStore.get` returns it.
+        progress: what the running attempt, or the last one, said last.
+        history: the attempts that are over, at most `HISTORY_LENGTH`, oldest first.
+        cancel_requested_at: when the cancellation of a running job was asked for; its next step is its end.
         result_expires_at: when the result is dropped.
         expires_at: when the record is dropped: an unfinished job's, 15 days after anybody last wrote it.
     """
@@ -77,10 +109,15 @@ class JobRecord:
     started_at: float | None = None
     ended_at: float | None = None
     worker: str | None = None
-    result: bytes | None = None
+    result: bytes | None = field(default=None, repr=False)
     failure: Failure | None = None
     dead_lettered: bool = False
     unique: str | None = None
+    group: str | None = None
+    envelope: str | None = field(default=None, repr=False)
+    progress: Progress | None = None
+    history: tuple[PastAttempt, ...] = ()
+    cancel_requested_at: float | None = None
     result_expires_at: float | None = None
     expires_at: float | None = None
 
@@ -151,8 +188,9 @@ class RecordChange:
     """How the claimant leaves the record; every change ends the claim's lease.
 
     Attributes:
-        status: the new status.
+        status: the new status; of a job whose cancellation was asked for, any that is no end becomes ``cancelled``.
         now: by the worker's clock; `ended_at`, where the status is an end.
+        outcome: what became of the attempt, for its history; by default the status.
         attempt_back: whether the attempt is given back (attempts - 1).
         crashed: whether the attempt took its child process down (crashes + 1).
         not_before: before when the next attempt may not start; None clears it.
@@ -165,6 +203,7 @@ class RecordChange:
 
     status: JobStatus
     now: float
+    outcome: str = ""
     attempt_back: bool = False
     crashed: bool = False
     not_before: float | None = None
@@ -195,14 +234,34 @@ class JobStore(Protocol):
         ...
 
     async def get(self, job_id: JobId) -> JobRecord | None:
-        """Read one record, or None. An expired result or record is not returned."""
+        """Read one record as it was last written, or None. An expired result or record is not returned."""
+        ...
+
+    async def records(self, job_ids: Collection[JobId]) -> Mapping[JobId, JobRecord]:
+        """Read any number of records at once, all but their envelopes; ids without a record are left out.
+
+        Meant for many readers sharing few calls, so it costs as few of the backend's as it can (one; DynamoDB: one
+        for a hundred ids). It may lag a moment behind what was written, but never behind a wake of `Pushing`.
+        """
+        ...
+
+    async def page(self, query: JobQuery) -> Page[JobRecord]:
+        """List records, those enqueued last first (of one moment, by id, the largest first), a page at a time.
+
+        Of each everything but envelope, result and history. The cursor of a page that may have a successor leads to
+        exactly that, whatever is inserted meanwhile; a record is in the list from some time after its insertion on.
+
+        Raises:
+            ConfigurationError: if the query's cursor is none of this store's.
+        """
         ...
 
     async def claim(self, request: ClaimRequest) -> ClaimResult:
         """Claim a job for an attempt: status running, epoch + 1, attempts + 1; makes the record if there is none.
 
-        Refused where the job has ended, is under a live lease, or is not due. Repeated with the very same
-        request after an uncertain answer, it returns what the first one got.
+        Refused where the job has ended, is under a live lease, or is not due; where the last claimant is gone and a
+        cancellation was asked for, the claim ends the job as cancelled, and is refused. Repeated with the very
+        same request after an uncertain answer, it returns what the first one got.
         """
         ...
 
@@ -215,6 +274,19 @@ class JobStore(Protocol):
 
     async def extend(self, job_id: JobId, epoch: int, lease_until: float) -> bool:
         """Move the end of a running claim's lease to `lease_until`; False if the claim was superseded or has ended."""
+        ...
+
+    async def report(self, job_id: JobId, epoch: int, progress: Progress) -> bool:
+        """Write the progress of a running claim; False if the claim was superseded or has ended."""
+        ...
+
+    async def cancel(self, job_id: JobId, now: float) -> JobRecord | None:
+        """Cancel a job, and return its record (all but the envelope) as it is then; None if there is none.
+
+        One that has ended stays as it is. One that runs under a live lease is marked with `cancel_requested_at`, and
+        whatever its claimant does next but ending it makes it ``cancelled``. Any other is ``cancelled`` at once,
+        its epoch raised, so that nothing that was claimed before can complete.
+        """
         ...
 
     async def reopen(self, job_id: JobId, now: float) -> int | None:

@@ -5,14 +5,29 @@ A lock or a transaction sees to that; what is left is to read, to ask `rules`, a
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Protocol
 
-from sqsjobs.job import JobId
+from sqsjobs.job import JobId, Progress
 from sqsjobs.store import rules
 from sqsjobs.store.base import ClaimRequest, ClaimResult, JobRecord, RecordChange
+from sqsjobs.store.listing import JobQuery, Page, Place
 
-__all__ = ["Rows", "change", "claim", "extend", "get", "insert", "remove", "reopen"]
+__all__ = [
+    "Rows",
+    "cancel",
+    "change",
+    "claim",
+    "extend",
+    "get",
+    "insert",
+    "page",
+    "records",
+    "remove",
+    "reopen",
+    "report",
+]
 
 
 class Rows(Protocol):
@@ -20,6 +35,14 @@ class Rows(Protocol):
 
     def read(self, job_id: JobId) -> JobRecord | None:
         """Return the record of that id, expired or not."""
+        ...
+
+    def read_many(self, job_ids: Collection[JobId]) -> Iterable[JobRecord]:
+        """Return the records of those ids, as far as there are any, expired or not; envelopes may be left out."""
+        ...
+
+    def newest(self, query: JobQuery, after: Place | None, now: float) -> list[JobRecord]:
+        """Return what `query` lists after the place `after`, and does not expire by `now`: one more than its limit."""
         ...
 
     def holder(self, task: str, unique: str) -> JobRecord | None:
@@ -46,6 +69,21 @@ def insert(rows: Rows, record: JobRecord, now: float) -> JobRecord | None:
 def get(rows: Rows, job_id: JobId, now: float) -> JobRecord | None:
     """Do `JobStore.get`."""
     return rules.current(rows.read(job_id), now)
+
+
+def records(rows: Rows, job_ids: Collection[JobId], now: float) -> dict[JobId, JobRecord]:
+    """Do `JobStore.records`."""
+    found = (rules.current(record, now) for record in rows.read_many(job_ids))
+    return {record.id: rules.shared(record) for record in found if record is not None}
+
+
+def page(rows: Rows, query: JobQuery, now: float) -> Page[JobRecord]:
+    """Do `JobStore.page`."""
+    found = rows.newest(query, Place.of(query.cursor) if query.cursor else None, now)
+    items = tuple(map(rules.listed, found[: query.limit]))
+    if len(found) <= query.limit:
+        return Page(items)
+    return Page(items, Place(items[-1].enqueued_at, items[-1].id).cursor())
 
 
 def claim(rows: Rows, request: ClaimRequest) -> ClaimResult:
@@ -78,6 +116,25 @@ def extend(rows: Rows, job_id: JobId, epoch: int, lease_until: float) -> bool:
         return False
     _write(rows, before, after)
     return True
+
+
+def report(rows: Rows, job_id: JobId, epoch: int, progress: Progress) -> bool:
+    """Do `JobStore.report`."""
+    after = rules.reported(rows.read(job_id), epoch, progress)
+    if after is None:
+        return False
+    rows.write(after)
+    return True
+
+
+def cancel(rows: Rows, job_id: JobId, now: float) -> JobRecord | None:
+    """Do `JobStore.cancel`."""
+    before = get(rows, job_id, now)
+    after = rules.cancelled(before, now)
+    if after is None:
+        return None
+    _write(rows, before, after)
+    return rules.shared(after)
 
 
 def reopen(rows: Rows, job_id: JobId, now: float) -> int | None:

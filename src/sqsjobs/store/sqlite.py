@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -11,9 +11,10 @@ from typing import Self, TypeVar
 
 from sqsjobs.clock import Clock, SystemClock
 from sqsjobs.errors import ConfigurationError
-from sqsjobs.job import JobId
+from sqsjobs.job import JobId, Progress
 from sqsjobs.store import rows
 from sqsjobs.store.base import ClaimRequest, ClaimResult, JobRecord, RecordChange
+from sqsjobs.store.listing import JobQuery, Page
 from sqsjobs.store.residence import Residence
 from sqsjobs.store.sqlite_lane import Lane
 from sqsjobs.store.sqlite_table import Table
@@ -75,9 +76,16 @@ class SqliteStore:
         return await self._write(lambda table: rows.insert(table, record, now))
 
     async def get(self, job_id: JobId) -> JobRecord | None:
-        self._residence.check()
         now = self._clock.wall()
-        return await self._reader.run(lambda table: rows.get(table, job_id, now))
+        return await self._read(lambda table: rows.get(table, job_id, now))
+
+    async def records(self, job_ids: Collection[JobId]) -> dict[JobId, JobRecord]:
+        now = self._clock.wall()
+        return await self._read(lambda table: rows.records(table, job_ids, now))
+
+    async def page(self, query: JobQuery) -> Page[JobRecord]:
+        now = self._clock.wall()
+        return await self._read(lambda table: rows.page(table, query, now))
 
     async def claim(self, request: ClaimRequest) -> ClaimResult:
         return await self._write(lambda table: rows.claim(table, request))
@@ -87,6 +95,12 @@ class SqliteStore:
 
     async def extend(self, job_id: JobId, epoch: int, lease_until: float) -> bool:
         return await self._write(lambda table: rows.extend(table, job_id, epoch, lease_until))
+
+    async def report(self, job_id: JobId, epoch: int, progress: Progress) -> bool:
+        return await self._write(lambda table: rows.report(table, job_id, epoch, progress))
+
+    async def cancel(self, job_id: JobId, now: float) -> JobRecord | None:
+        return await self._write(lambda table: rows.cancel(table, job_id, now))
 
     async def reopen(self, job_id: JobId, now: float) -> int | None:
         return await self._write(lambda table: rows.reopen(table, job_id, now))
@@ -104,6 +118,10 @@ class SqliteStore:
 
     def clone(self) -> SqliteStore:
         return SqliteStore(self._path, wait=self._wait, clock=self._clock)
+
+    async def _read(self, operation: Callable[[Table], T]) -> T:
+        self._residence.check()
+        return await self._reader.run(operation)
 
     async def _write(self, operation: Callable[[Table], T]) -> T:
         self._residence.check()

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import random
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict, fields
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from sqsjobs.errors import ConfigurationError, StoreError, StoreUnavailable
-from sqsjobs.job import JobId, JobStatus
-from sqsjobs.outcome import Failure
+from sqsjobs.job import JobId
 from sqsjobs.store.base import JobRecord
+from sqsjobs.store.flat import FIELDS, flat, unflat
+from sqsjobs.store.listing import JobQuery, Place
 
 __all__ = ["SCHEMA_VERSION", "Table"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Which schema this code reads and writes; kept in the file as its ``user_version``."""
 
 _APPLICATION_ID = 0x53514A53
@@ -27,25 +27,48 @@ _APPLICATION_ID = 0x53514A53
 
 _UNFINISHED = "status NOT IN ('succeeded', 'failed', 'discarded', 'cancelled')"
 
-_SCHEMA = f"""
-CREATE TABLE IF NOT EXISTS jobs (
+_VERSION_1 = (
+    """CREATE TABLE jobs (
     id TEXT PRIMARY KEY, task TEXT NOT NULL, queue TEXT NOT NULL, status TEXT NOT NULL,
     attempts INTEGER NOT NULL, crashes INTEGER NOT NULL, epoch INTEGER NOT NULL,
     enqueued_at REAL NOT NULL, lease_until REAL, not_before REAL, started_at REAL, ended_at REAL,
     worker TEXT, result BLOB, failure TEXT, dead_lettered INTEGER NOT NULL, unique_key TEXT,
     result_expires_at REAL, expires_at REAL
-);
-CREATE UNIQUE INDEX IF NOT EXISTS jobs_unfinished_by_key ON jobs (task, unique_key)
-    WHERE unique_key IS NOT NULL AND {_UNFINISHED};
-CREATE INDEX IF NOT EXISTS jobs_by_expiry ON jobs (expires_at) WHERE expires_at IS NOT NULL;
-CREATE INDEX IF NOT EXISTS jobs_by_result_expiry ON jobs (result_expires_at) WHERE result IS NOT NULL;
-PRAGMA application_id = {_APPLICATION_ID};
-PRAGMA user_version = {SCHEMA_VERSION};
-"""
+)""",
+    f"""CREATE UNIQUE INDEX jobs_unfinished_by_key ON jobs (task, unique_key)
+    WHERE unique_key IS NOT NULL AND {_UNFINISHED}""",
+    "CREATE INDEX jobs_by_expiry ON jobs (expires_at) WHERE expires_at IS NOT NULL",
+    "CREATE INDEX jobs_by_result_expiry ON jobs (result_expires_at) WHERE result IS NOT NULL",
+    f"PRAGMA application_id = {_APPLICATION_ID}",
+)
+_VERSION_2 = (
+    "ALTER TABLE jobs ADD COLUMN group_id TEXT",
+    "ALTER TABLE jobs ADD COLUMN envelope TEXT",
+    "ALTER TABLE jobs ADD COLUMN progress TEXT",
+    "ALTER TABLE jobs ADD COLUMN history TEXT",
+    "ALTER TABLE jobs ADD COLUMN cancel_requested_at REAL",
+    "CREATE INDEX jobs_by_time ON jobs (enqueued_at, id)",
+    "CREATE INDEX jobs_by_status ON jobs (status, enqueued_at, id)",
+    "CREATE INDEX jobs_by_task ON jobs (task, enqueued_at, id)",
+)
+_STEPS = (_VERSION_1, _VERSION_2)
+"""What makes each version of the one before; files of any age are brought up to date when they are opened."""
 
-_FIELDS = tuple(field.name for field in fields(JobRecord))
-_COLUMNS = tuple("unique_key" if name == "unique" else name for name in _FIELDS)  # UNIQUE is a word of SQL
-_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM jobs"  # noqa: S608 - made of the constants above
+_RENAMED = {"unique": "unique_key", "group": "group_id"}
+"""Columns that are not called as their fields are, because SQL has those words."""
+_COLUMNS = tuple(_RENAMED.get(name, name) for name in FIELDS)
+
+
+def _select(*, without: Collection[str] = ()) -> str:
+    columns = (f"NULL AS {column}" if column in without else column for column in _COLUMNS)
+    return f"SELECT {', '.join(columns)} FROM jobs"  # noqa: S608 - made of the constants above
+
+
+_SELECT = _select()
+_SELECT_SHARED = _select(without=["envelope"])
+_SELECT_LISTED = _select(without=["envelope", "result", "history"])
+_IDS_AT_ONCE = 500
+"""Ids in one query; SQLite has been built with limits of 999 values."""
 _UPSERT = (
     f"INSERT INTO jobs ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))}) "  # noqa: S608 - the same
     f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{column} = excluded.{column}' for column in _COLUMNS[1:])}"
@@ -117,11 +140,32 @@ class Table:
     def read(self, job_id: JobId) -> JobRecord | None:
         return self._one(f"{_SELECT} WHERE id = ?", (job_id,))
 
+    def read_many(self, job_ids: Collection[JobId]) -> list[JobRecord]:
+        left = iter(job_ids)
+        found: list[JobRecord] = []
+        while some := tuple(islice(left, _IDS_AT_ONCE)):
+            found += self._all(f"{_SELECT_SHARED} WHERE id IN ({', '.join('?' * len(some))})", some)
+        return found
+
+    def newest(self, query: JobQuery, after: Place | None, now: float) -> list[JobRecord]:
+        conditions: dict[str, tuple[object, ...]] = {"(expires_at IS NULL OR expires_at > ?)": (now,)}
+        if query.status is not None:
+            conditions["status = ?"] = (query.status.value,)
+        if query.task is not None:
+            conditions["task = ?"] = (query.task,)
+        if query.since is not None:
+            conditions["enqueued_at >= ?"] = (query.since,)
+        if after is not None:
+            conditions["(enqueued_at, id) < (?, ?)"] = (after.enqueued_at, after.job_id)
+        values = [value for some in conditions.values() for value in some]
+        order = "ORDER BY enqueued_at DESC, id DESC LIMIT ?"
+        return self._all(f"{_SELECT_LISTED} WHERE {' AND '.join(conditions)} {order}", (*values, query.limit + 1))
+
     def holder(self, task: str, unique: str) -> JobRecord | None:
         return self._one(_HOLDER, (task, unique))
 
     def write(self, record: JobRecord) -> None:
-        self._connection.execute(_UPSERT, _row(record))
+        self._connection.execute(_UPSERT, tuple(flat(record).values()))
 
     def delete(self, job_id: JobId) -> None:
         self._connection.execute("DELETE FROM jobs WHERE id = ?", (job_id,))
@@ -134,6 +178,9 @@ class Table:
     def _one(self, query: str, values: tuple[str, ...]) -> JobRecord | None:
         row = self._connection.execute(query, values).fetchone()
         return None if row is None else _record(row)
+
+    def _all(self, query: str, values: Sequence[object]) -> list[JobRecord]:
+        return [_record(row) for row in self._connection.execute(query, values)]
 
     def _when_free(self, step: Callable[[], object]) -> None:
         # SQLite's own waiting sleeps longer and longer: with eight busy processes, some came to their turn after seconds.
@@ -154,8 +201,19 @@ class Table:
             raise ConfigurationError(f"{self._path} is where SQLite's WAL mode does not work: put it on a local disk")
         self._pragma("synchronous = FULL")
         self._pragma("journal_size_limit = 67108864")
-        if version == 0:
-            self._connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+        if version < SCHEMA_VERSION:
+            self._bring_up_to_date()
+
+    def _bring_up_to_date(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            for statement in chain(*_STEPS[self._version() :]):  # another process may have done it meanwhile
+                self._connection.execute(statement)
+            self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            self._connection.execute("COMMIT")
+        finally:
+            if self.in_transaction:
+                self._connection.execute("ROLLBACK")
 
     def _version(self) -> int:
         version, (tables,) = self._pragma("user_version"), self._connection.execute(_COUNT_TABLES).fetchone()
@@ -209,25 +267,5 @@ def _code(error: sqlite3.Error) -> int:
     return extended & 0xFF
 
 
-def _row(record: JobRecord) -> Sequence[Any]:
-    values = {name: getattr(record, name) for name in _FIELDS}
-    values["status"] = record.status.value
-    values["failure"] = _failure_text(record.failure)
-    return tuple(values.values())
-
-
 def _record(row: Sequence[Any]) -> JobRecord:
-    values = dict(zip(_FIELDS, row, strict=True))
-    values["status"] = JobStatus(values["status"])
-    values["failure"] = _failure(values["failure"])
-    values["dead_lettered"] = bool(values["dead_lettered"])
-    return JobRecord(**values)
-
-
-def _failure_text(failure: Failure | None) -> str | None:
-    # ASCII: an error's message may hold lone surrogates (undecodable file names do), which SQLite's text cannot.
-    return None if failure is None else json.dumps(asdict(failure), ensure_ascii=True)
-
-
-def _failure(text: str | None) -> Failure | None:
-    return None if text is None else Failure(**json.loads(text))
+    return unflat(dict(zip(FIELDS, row, strict=True)))
