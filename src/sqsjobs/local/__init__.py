@@ -8,6 +8,7 @@ From a shell it is ``sqsjobs local-sqs``, or ``python -m sqsjobs.local --port 93
 
 from __future__ import annotations
 
+from sqsjobs.local.faults import FaultPlan, FaultRule, Struck
 from sqsjobs.local.server import LocalServer, run
 
-__all__ = ["LocalServer", "run"]
+__all__ = ["FaultPlan", "FaultRule", "LocalServer", "Struck", "run"]

@@ -162,7 +162,9 @@ def _change_message_visibility_batch(call: Call, request: asked.ChangeMessageVis
     return _batch([entry.id for entry in request.entries], results, lambda at, _: EntryDone(entries[at][0]))
 
 
-async def receive_message(sqs: MemorySQS, queue: str, request: asked.ReceiveMessage) -> Answered:
+async def receive_message(
+    sqs: MemorySQS, queue: str, request: asked.ReceiveMessage, fault: Fault | None = None
+) -> Answered:
     """Carry out ReceiveMessage, the only operation that waits."""
     received = await sqs.receive(
         queue,
@@ -172,6 +174,7 @@ async def receive_message(sqs: MemorySQS, queue: str, request: asked.ReceiveMess
             visibility=request.visibility_timeout,
             attempt_id=request.receive_request_attempt_id,
         ),
+        fault=fault,
     )
     system_names = request.attribute_names + request.message_system_attribute_names
     return Messages([message_of(receipt, system_names, request.message_attribute_names) for receipt in received])

@@ -16,13 +16,17 @@ from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
 
 from sqsjobs.errors import ConfigurationError
-from sqsjobs.local.protocol import CONTENT_TYPE, WireAnswer, answer
+from sqsjobs.local.faults import FaultPlan, Struck
+from sqsjobs.local.mishaps import Mishap
+from sqsjobs.local.protocol import CONTENT_TYPE, WireAnswer, answer, operation_of, queue_of
 from sqsjobs.transport.address import is_loopback
 from sqsjobs.transport.memory import MemorySQS
-from sqsjobs.transport.model import Faults, NoAnswer
+from sqsjobs.transport.model import Fault, Faults, NoAnswer
 
 __all__ = ["LocalServer", "run"]
 
+_NOTHING: Final = WireAnswer(500, b"")
+"""The answer of an operation that was not carried out."""
 MAX_REQUEST_BYTES: Final = 16 * 1_048_576
 """A batch of 1 MiB, with every character escaped and room to spare; more is not read."""
 
@@ -38,6 +42,8 @@ class LocalServer:
         port: 0 for any that is free.
         sqs: the queues to serve; new and empty by default.
         faults: decides what goes wrong with each call, for tests; in place of those of `sqs`.
+        plan: what goes wrong in SQS and on the way to it, by rules. It can be exchanged at any time, here or with
+            a PUT of its JSON to ``/faults``; a GET tells what it has done.
         allow_remote: listen on other interfaces than loopback, and answer to other names: everybody who reaches the
             server may do everything.
 
@@ -53,6 +59,7 @@ class LocalServer:
         *,
         sqs: MemorySQS | None = None,
         faults: Faults | None = None,
+        plan: FaultPlan | None = None,
         allow_remote: bool = False,
     ) -> None:
         if not allow_remote and not _is_loopback(_in_url(host)):
@@ -63,6 +70,7 @@ class LocalServer:
         self.sqs = sqs or MemorySQS()
         if faults is not None:
             self.sqs.faults = faults
+        self.plan = plan
         self._host = host
         self._port = port
         self._allow_remote = allow_remote
@@ -98,21 +106,52 @@ class LocalServer:
         if not self._allow_remote and not _is_loopback(request.host):
             # A web page can make its own name lead here (DNS rebinding), and its scripts could then send jobs.
             return web.Response(status=403, text=f"{request.host} is not a name of this machine's loopback interface\n")
-        if request.method != "POST":
-            return web.Response(text="sqsjobs local SQS\n")
-        target = request.headers.get("X-Amz-Target", "")
+        if request.method == "POST":
+            return await self._carry_out(request, operation_of(request.headers.get("X-Amz-Target", "")))
+        if request.path == "/faults":
+            return await self._faults(request)
+        return web.Response(text="sqsjobs local SQS\n")
+
+    async def _carry_out(self, request: web.BaseRequest, operation: str) -> web.StreamResponse:
+        body = await request.read()
+        plan = self.plan
+        mishap = plan.strike(operation, queue_of(body)) if plan is not None else None
+        if plan is None or mishap is None:
+            return _response(await self._answer(request, operation, body))
+        answered = _NOTHING
+        if mishap.carried_out:
+            answered = await self._answer(request, operation, body, mishap.fault)
+        plan.tell(Struck(mishap.kind, operation, queue_of(body), body, answered.body))
+        await _spoil(request, mishap, answered)
+        return _response(answered)  # it reaches nobody, if it was spoiled
+
+    async def _answer(
+        self, request: web.BaseRequest, operation: str, body: bytes, fault: Fault | None = None
+    ) -> WireAnswer:
         try:
-            answered = await answer(self.sqs, target, await request.read(), f"http://{request.host}")
+            return await answer(self.sqs, operation, body, f"http://{request.host}", fault=fault)
         except NoAnswer:
-            answered = _hang_up(request)
-        return web.Response(
-            body=answered.body,
-            status=answered.status,
-            headers={"Content-Type": CONTENT_TYPE, "x-amzn-RequestId": str(uuid.uuid4()), **answered.headers},
-        )
+            return _hang_up(request)
+
+    async def _faults(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.method == "PUT":
+            try:
+                plan = FaultPlan.read(await request.read())
+            except ConfigurationError as problem:
+                return web.Response(status=400, text=f"{problem}\n")
+            plan.observer = self.plan.observer if self.plan is not None else None
+            self.plan = plan
+        return web.Response(body=(self.plan or FaultPlan([])).report(), content_type="application/json")
 
 
-def run(host: str = "127.0.0.1", port: int = 9324, *, announce: bool = False, allow_remote: bool = False) -> None:
+def run(
+    host: str = "127.0.0.1",
+    port: int = 9324,
+    *,
+    announce: bool = False,
+    allow_remote: bool = False,
+    plan: FaultPlan | None = None,
+) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Args:
@@ -120,8 +159,9 @@ def run(host: str = "127.0.0.1", port: int = 9324, *, announce: bool = False, al
         port: 0 for any that is free.
         announce: print nothing but the URL, as the first line of the output, once requests are answered.
         allow_remote: listen on other interfaces than loopback.
+        plan: what goes wrong.
     """
-    asyncio.run(_serve(LocalServer(host, port, allow_remote=allow_remote), announce=announce))
+    asyncio.run(_serve(LocalServer(host, port, allow_remote=allow_remote, plan=plan), announce=announce))
 
 
 async def _serve(server: LocalServer, *, announce: bool) -> None:
@@ -145,6 +185,19 @@ def _request(
 ) -> web.BaseRequest:
     loop = asyncio.get_running_loop()
     return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=MAX_REQUEST_BYTES)
+
+
+def _response(answered: WireAnswer) -> web.Response:
+    return web.Response(
+        body=answered.body,
+        status=answered.status,
+        headers={"Content-Type": CONTENT_TYPE, "x-amzn-RequestId": str(uuid.uuid4()), **answered.headers},
+    )
+
+
+async def _spoil(request: web.BaseRequest, mishap: Mishap, answered: WireAnswer) -> None:
+    if mishap.spoiling is not None and request.transport is not None:
+        await mishap.spoiling(request.transport, answered, mishap.seconds)
 
 
 def _hang_up(request: web.BaseRequest) -> WireAnswer:

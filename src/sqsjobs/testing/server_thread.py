@@ -7,7 +7,7 @@ import threading
 from concurrent.futures import Future
 from typing import Self
 
-from sqsjobs.local import LocalServer
+from sqsjobs.local import FaultPlan, LocalServer
 from sqsjobs.transport.address import dead_letter_name
 from sqsjobs.transport.memory import MemorySQS
 
@@ -47,13 +47,23 @@ class LocalServerThread:
         """Its queues, to be looked into from any thread."""
         return self._server.sqs
 
+    @property
+    def plan(self) -> FaultPlan | None:
+        """What goes wrong with its calls; it can be exchanged at any time."""
+        return self._server.plan
+
+    @plan.setter
+    def plan(self, plan: FaultPlan | None) -> None:
+        self._server.plan = plan
+
     def create_queues(self, *names: str) -> None:
         """Create queues, FIFO where the name ends in ``.fifo``, each with its dead-letter queue."""
         for name in names:
             self.sqs.create_queue(name, dead_letter_queue=dead_letter_name(name))
 
     def reset(self) -> None:
-        """Forget all queues and their messages; open long polls end with nothing."""
+        """Forget all queues, their messages and the faults; open long polls end with nothing."""
+        self.plan = None
         before, self._server.sqs = self._server.sqs, MemorySQS()
         before.end_polls()
 

@@ -120,14 +120,22 @@ class MemorySQS:
                 for it in model.account.queue(name).messages.values()
             ]
 
-    async def call(self, operation: str, queue: str | None, act: Callable[[SqsModel, Fault], T]) -> T:
+    async def call(
+        self, operation: str, queue: str | None, act: Callable[[SqsModel, Fault], T], *, fault: Fault | None = None
+    ) -> T:
         """Carry out one call of an operation other than ReceiveMessage.
+
+        Args:
+            operation: as SQS calls it.
+            queue: what it is about.
+            act: carries it out.
+            fault: what goes wrong, in place of what `faults` decides.
 
         Raises:
             Refusal: what SQS answers instead of a result.
             NoAnswer: where a fault breaks the connection.
         """
-        fault = self._fault_of(operation, queue)
+        fault = fault or self._fault_of(operation, queue)
         await _go_wrong_before(fault)
         with self.use() as model:
             result = act(model, fault)
@@ -135,13 +143,14 @@ class MemorySQS:
             raise fault.after.with_traceback(None)
         return result
 
-    async def receive(self, queue: str, request: ReceiveRequest) -> list[Receipt]:
+    async def receive(self, queue: str, request: ReceiveRequest, *, fault: Fault | None = None) -> list[Receipt]:
         """Carry out ReceiveMessage, waiting for the first message as long as the request says.
 
         When it is cancelled the receive goes on, as it does at SQS when a client hangs up: until the end of
-        its wait it hides what it finds, and nobody sees it before that visibility has ended.
+        its wait it hides what it finds, and nobody sees it before that visibility has ended. `fault` is what goes
+        wrong, in place of what `faults` decides.
         """
-        fault = self._fault_of("ReceiveMessage", queue)
+        fault = fault or self._fault_of("ReceiveMessage", queue)
         try:
             await _go_wrong_before(fault)
         except Refusal as refusal:
