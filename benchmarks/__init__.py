@@ -1,0 +1,1 @@
+"""What sqsjobs costs, beside others: `python -m benchmarks --help`."""

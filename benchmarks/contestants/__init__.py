@@ -1,0 +1,145 @@
+"""Who takes part, and how each is started: at its best for the work at hand, as its own documentation advises."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from benchmarks.child import Child, child
+from benchmarks.house import ROOT
+
+__all__ = ["CONTESTANTS", "Contestant", "Setting"]
+
+OWN = sys.executable
+"""Python with sqsjobs."""
+OTHERS = str(ROOT / ".venv-bench" / "bin" / "python")
+"""Python with the other contestants, which `make bench` installs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a contestant is to work on.
+
+    Attributes:
+        endpoint: URL of the server.
+        queues: names; the worker takes jobs from all, the producer sends to the first.
+        task: which of the tasks every contestant has: no_op, io, tell.
+        concurrency: jobs at once.
+        wait: seconds of a long poll.
+        stamps: a file that `tell` jobs write to.
+    """
+
+    endpoint: str
+    queues: tuple[str, ...]
+    task: str = "no_op"
+    concurrency: int = 100
+    wait: int = 10
+    stamps: str = ""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "BENCH_ENDPOINT": self.endpoint,
+            "BENCH_QUEUES": ",".join(self.queues),
+            "BENCH_TASK": self.task,
+            "BENCH_CONCURRENCY": str(self.concurrency),
+            "BENCH_WAIT": str(self.wait),
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            **({"BENCH_STAMPS": self.stamps} if self.stamps else {}),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """One way of working off a queue.
+
+    Attributes:
+        name: as it is called in tables and on the command line.
+        about: how it is set up, for the report.
+        packages: whose versions are told.
+        module: its module here, which is also its producer.
+        worker: the command line of its worker, after Python.
+        python: which Python.
+        environment: of its worker and producer.
+    """
+
+    name: str
+    about: str
+    packages: tuple[str, ...]
+    module: str
+    worker: Callable[[Setting], Sequence[str]]
+    python: str = OWN
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def work(self, setting: Setting) -> AbstractContextManager[Child]:
+        """Run a worker, in a fresh process."""
+        command = [self.python, *self.worker(setting)]
+        return child(command, {**setting.environment, **self.environment})
+
+    def produce(self, setting: Setting, way: str) -> AbstractContextManager[Child]:
+        """Run a producer that enqueues in a `way`: "many" in the fastest, or a number of callers one by one."""
+        command = [self.python, "-m", f"benchmarks.contestants.{self.module}", way]
+        return child(command, {**setting.environment, **self.environment})
+
+    @property
+    def is_installed(self) -> bool:
+        return Path(self.python).exists() and all(version != "-" for version in self.versions.values())
+
+    @property
+    def versions(self) -> dict[str, str]:
+        return _versions(self.python, self.packages)
+
+
+@cache
+def _versions(python: str, packages: tuple[str, ...]) -> dict[str, str]:
+    program = (
+        "import sys, importlib.metadata as m\n"
+        "for name in sys.argv[1:]:\n"
+        "    try: print(name, m.version(name))\n"
+        "    except m.PackageNotFoundError: print(name, '-')"
+    )
+    said = subprocess.run([python, "-c", program, *packages], capture_output=True, text=True, check=True).stdout
+    return dict(line.split() for line in said.splitlines())
+
+
+def _sqsjobs_worker(setting: Setting) -> list[str]:
+    options = ["--concurrency", str(setting.concurrency), "--wait", str(setting.wait), "--log-level", "warning"]
+    queues = [part for queue in setting.queues for part in ("--queue", queue)]
+    return ["-m", "sqsjobs", "worker", "benchmarks.contestants.sqsjobs_app:app", *queues, *options]
+
+
+_SQSJOBS = ("sqsjobs", "aioboto3", "uvloop")
+
+CONTESTANTS = (
+    Contestant(
+        "sqsjobs",
+        "`sqsjobs worker`, on the lean wire, as it comes",
+        _SQSJOBS,
+        "sqsjobs_app",
+        _sqsjobs_worker,
+        environment={"SQSJOBS_WIRE": "auto"},
+    ),
+    Contestant(
+        "sqsjobs-plain",
+        "`sqsjobs worker` with SQSJOBS_WIRE=aioboto3",
+        _SQSJOBS,
+        "sqsjobs_app",
+        _sqsjobs_worker,
+        environment={"SQSJOBS_WIRE": "aioboto3"},
+    ),
+    Contestant(
+        "bare",
+        "a loop by hand: receive ten, run, delete ten, one loop for every ten jobs of concurrency",
+        ("aioboto3", "uvloop"),
+        "bare",
+        lambda _: ["-m", "benchmarks.contestants.bare", "worker"],
+    ),
+)
+"""All contestants, in the order of tables."""
