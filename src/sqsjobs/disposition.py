@@ -50,6 +50,7 @@ __all__ = [
     "Situation",
     "Verdict",
     "decide",
+    "decide_at_once",
 ]
 
 ANNOTATION: Final = "sqsjobs"
@@ -156,11 +157,19 @@ class Situation:
     random: float = 0.5
 
 
+_SUCCEEDED: Final = Verdict(Delete(), JobStatus.SUCCEEDED)
+
+
+def decide_at_once(outcome: Outcome) -> Verdict | None:
+    """Return the verdict on what most jobs come to, which is the same in every situation; None for all else."""
+    return _SUCCEEDED if isinstance(outcome, Succeeded) else None
+
+
 def decide(outcome: Outcome, situation: Situation) -> Verdict:  # noqa: C901, PLR0911, PLR0912 - one arm per outcome
     """Return what is to become of the message and of the job's record."""
     match outcome:
         case Succeeded():
-            return Verdict(Delete(), JobStatus.SUCCEEDED)
+            return _SUCCEEDED
         case Failed(failure, permanent):
             return _after_failure(situation, "failed", failure, permanent=permanent)
         case TimedOut(after):

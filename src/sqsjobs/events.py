@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import msgspec
+
 from sqsjobs.job import Job
 from sqsjobs.outcome import Outcome
 from sqsjobs.transport.base import SqsCalled, WireChosen
@@ -50,8 +52,7 @@ __all__ = [
 # The producer's side --------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class JobEnqueued:
+class JobEnqueued(msgspec.Struct, frozen=True, gc=False):
     """SQS has accepted a job."""
 
     job_id: str
@@ -73,8 +74,7 @@ class JobNotEnqueued:
 # Polling --------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class PollCompleted:
+class PollCompleted(msgspec.Struct, frozen=True, gc=False):
     """A receive came back with `messages` messages."""
 
     queue: str
@@ -104,18 +104,15 @@ class PollPaused:
 # The life of a job in a worker ----------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class JobDelivered:
-    """A message became a job; `waited` seconds after it was enqueued."""
+class JobDelivered(msgspec.Struct, frozen=True, gc=False):
+    """A message became a job."""
 
     job: Job
     receive_count: int
-    waited: float
 
 
-@dataclass(frozen=True, slots=True)
-class JobStarted:
-    """An attempt starts."""
+class JobStarted(msgspec.Struct, frozen=True, gc=False):
+    """An attempt starts, `waited` seconds after the job was enqueued."""
 
     job: Job
     attempt: int
@@ -123,8 +120,7 @@ class JobStarted:
     waited: float
 
 
-@dataclass(frozen=True, slots=True)
-class JobEnded:
+class JobEnded(msgspec.Struct, frozen=True, gc=False):
     """An attempt ended."""
 
     job: Job
@@ -141,8 +137,7 @@ class JobOverran:
     timeout: float
 
 
-@dataclass(frozen=True, slots=True)
-class JobSettled:
+class JobSettled(msgspec.Struct, frozen=True, gc=False):
     """A message's disposition was carried out. `job_id` and `task` are None where it never became a job."""
 
     queue: str

@@ -1,4 +1,8 @@
-"""The vocabulary of the ground floor: a job, its id, its status, and a call that is to become a job."""
+"""The vocabulary of the ground floor: a job, its id, its status, and a call that is to become a job.
+
+Values that are made for every job are frozen Structs, here and on the floors above: making a frozen dataclass costs ten
+times as much.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,13 @@ import os
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Generic, NewType, TypeVar
 from uuid import UUID
+
+import msgspec
 
 __all__ = ["Call", "Job", "JobId", "JobStatus", "Progress", "checked_job_id", "new_job_id"]
 
@@ -90,8 +96,7 @@ class Progress:
     at: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(msgspec.Struct, frozen=True, gc=False):
     """One call of a task, to be run.
 
     Attributes:
@@ -111,7 +116,7 @@ class Job:
     task: str
     queue: str
     arguments: bytes
-    headers: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS)
+    headers: Mapping[str, str] = NO_HEADERS
     enqueued_at: float = 0.0
     group: str | None = None
     epoch: int = 0
@@ -119,8 +124,7 @@ class Job:
     not_before: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Call(Generic[R_co]):
+class Call(msgspec.Struct, Generic[R_co], frozen=True, gc=False):
     """A call of a task as a value, made by `Task.call`; it becomes a job when it is enqueued.
 
     Attributes:
@@ -139,4 +143,4 @@ class Call(Generic[R_co]):
     delay: float = 0.0
     group: str | None = None
     unique: str | None = None
-    headers: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS)
+    headers: Mapping[str, str] = NO_HEADERS

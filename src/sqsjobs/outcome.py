@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import msgspec
+
 from sqsjobs.job import JobStatus
 
 __all__ = [
@@ -52,8 +54,7 @@ class Failure:
 # What became of a run -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Succeeded:
+class Succeeded(msgspec.Struct, frozen=True, gc=False):
     """The function returned; `result` is its value as JSON, or None where no record keeps it."""
 
     result: bytes | None = None

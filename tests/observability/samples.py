@@ -22,7 +22,7 @@ EVERY_KIND: list[ev.Event] = [
     ev.PollCompleted("images", 3, 0.5),
     ev.PollFailed("images", "no route", 2, 1.5),
     ev.PollPaused("images", "the job store is away", 5.0),
-    ev.JobDelivered(JOB, 1, 0.1),
+    ev.JobDelivered(JOB, 1),
     ev.JobStarted(JOB, 1, 3, 0.1),
     ev.JobEnded(JOB, 1, Succeeded(f'"{SECRET}"'.encode()), 0.25),
     ev.JobOverran(JOB, 10.0),

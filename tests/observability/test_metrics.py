@@ -27,7 +27,7 @@ def series(registry: CollectorRegistry) -> int:
 
 def test_a_job_is_counted_on_its_way(registry, observe):
     observe(ev.JobEnqueued(JOB.id, "resize", "images"))
-    observe(ev.JobDelivered(JOB, 3, 0.1))
+    observe(ev.JobDelivered(JOB, 3))
     observe(ev.JobStarted(JOB, 1, 3, 0.1))
     labels = {"task": "resize", "queue": "images"}
     for name in ("enqueued", "delivered", "started"):

@@ -54,7 +54,7 @@ async def test_a_worker_outlives_a_server_that_fails_and_one_that_is_gone(
 
     field.fault = Fault(before=Refusal("InternalFailure", "We encountered an internal error"))
     failing_since = asyncio.get_running_loop().time()
-    assert "work" in await until_answer(port, "/readyz", 503, within=10)
+    assert "polls fail" in await until_answer(port, "/readyz", 503, within=10)
     assert (await asyncio.to_thread(answer, port, "/livez"))[0] == 200
     await asyncio.sleep(max(0.0, failing_since + 10 - asyncio.get_running_loop().time()))
     field.fault = None

@@ -150,6 +150,21 @@ async def test_delayed_jobs_wait_for_the_clock(jobs: MemoryApp) -> None:
     assert ran == ["chain 2", "chain 1"]
 
 
+async def test_skipping_delays_also_runs_what_becomes_due_by_itself(jobs: MemoryApp) -> None:
+    """Between the worker's last look and the next move of the clock."""
+    await chain.enqueue(1)
+    burst = jobs._burst
+
+    async def burst_and_a_minute(concurrency: int) -> None:
+        await burst(concurrency)
+        if len(ran) == 1:
+            jobs.advance(60)
+
+    jobs._burst = burst_and_a_minute  # type: ignore[method-assign]
+    assert (await jobs.drain(skip_delays=True)).not_due == 0
+    assert ran == ["chain 1", "chain 0"]
+
+
 async def test_skipping_delays_leaves_nothing_and_takes_no_time(jobs: MemoryApp) -> None:
     began = time.perf_counter()
     await chain.enqueue(10)

@@ -186,7 +186,7 @@ class Rig:
 
     def job(self, of: Task[..., Any] | str, *, queue: str | None = None, **fields: Any) -> Job:
         """Make a job; what is no field of `Job` is an argument."""
-        own = {name: fields.pop(name) for name in tuple(fields) if name in Job.__dataclass_fields__}
+        own = {name: fields.pop(name) for name in tuple(fields) if name in Job.__struct_fields__}
         name, home = (of, "work") if isinstance(of, str) else (of.name, of.queue)
         return Job(
             id=own.pop("id", None) or new_job_id(),

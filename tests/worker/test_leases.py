@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 from tests.worker.rig import LOST, UNAVAILABLE
 from tests.worker.virtual import VirtualLoop, virtually
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Self
+
+from msgspec.structs import replace
 
 from sqsjobs import envelope
 from sqsjobs.batching import first_batch

@@ -10,9 +10,11 @@ Sources of the limits: the SQS API reference (`SendMessageBatch`, `ReceiveMessag
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Protocol, Self, TypeAlias
+
+import msgspec
 
 __all__ = [
     "MAX_BATCH_BYTES",
@@ -54,8 +56,7 @@ NO_ATTRIBUTES: Mapping[str, str] = MappingProxyType({})
 """The attributes of a message that has none."""
 
 
-@dataclass(frozen=True, slots=True)
-class OutgoingMessage:
+class OutgoingMessage(msgspec.Struct, frozen=True, gc=False):
     """A message to be sent.
 
     Attributes:
@@ -70,7 +71,7 @@ class OutgoingMessage:
     delay: int = 0
     group: str | None = None
     deduplication_id: str | None = None
-    attributes: Mapping[str, str] = field(default_factory=lambda: NO_ATTRIBUTES)
+    attributes: Mapping[str, str] = NO_ATTRIBUTES
 
 
 def message_size(message: OutgoingMessage) -> int:
@@ -85,8 +86,7 @@ def _utf8_length(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode())
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(msgspec.Struct, frozen=True, gc=False):
     """SQS has the message."""
 
     message_id: str
@@ -105,8 +105,7 @@ SendResult: TypeAlias = Sent | NotSent
 """What became of one message of a send."""
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(msgspec.Struct, frozen=True, gc=False):
     """The entry was carried out."""
 
 
@@ -128,8 +127,7 @@ EntryResult: TypeAlias = Done | EntryFailed
 """What became of one entry of a delete or a visibility change."""
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(msgspec.Struct, frozen=True, gc=False):
     """One receipt of a message.
 
     Attributes:
@@ -153,7 +151,7 @@ class Delivery:
     sent_at: float = 0.0
     first_received_at: float = 0.0
     group: str | None = None
-    attributes: Mapping[str, str] = field(default_factory=lambda: NO_ATTRIBUTES)
+    attributes: Mapping[str, str] = NO_ATTRIBUTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +181,7 @@ class QueueDescription:
     delayed: int
 
 
-@dataclass(frozen=True, slots=True)
-class SqsCalled:
+class SqsCalled(msgspec.Struct, frozen=True, gc=False):
     """A request to SQS ended: how many entries or messages it carried, and SQS's error code where it failed.
 
     An event (see `sqsjobs.events`) that the transport itself tells, so it lives on the transport's floor.

@@ -208,7 +208,7 @@ class Claims:
                 written = await write(self._store)
             except StoreError as problem:
                 self._failed("change", problem)
-                if held.lease.remaining <= 0 or self._clock.now() >= until:
+                if held.lease.over or self._clock.now() >= until:
                     return False
                 await asyncio.sleep(pause * (0.5 + 0.5 * self._random.random()))
                 pause = min(pause * 2, _LONGEST_PAUSE)

@@ -12,7 +12,18 @@ from random import Random
 from typing import Final
 
 from sqsjobs.clock import Clock
-from sqsjobs.disposition import DeadLetter, Delete, Disposition, Hide, Leave, Resend, Situation, Verdict, decide
+from sqsjobs.disposition import (
+    DeadLetter,
+    Delete,
+    Disposition,
+    Hide,
+    Leave,
+    Resend,
+    Situation,
+    Verdict,
+    decide,
+    decide_at_once,
+)
 from sqsjobs.events import DeadLettered, JobSettled, Observer, SettleFailed
 from sqsjobs.job import JobStatus
 from sqsjobs.outcome import Outcome
@@ -27,6 +38,9 @@ __all__ = ["Closing"]
 
 _AFTER_FAILED_COPY: Final = 60.0
 _DEFAULT_RETRY: Final = Retry()
+_LEAVE: Final = Leave()
+
+_WORDS: Final = {kind: kind.__name__.lower() for kind in (Delete, Hide, Resend, DeadLetter, Leave)}
 
 
 class Closing:
@@ -63,7 +77,7 @@ class Closing:
         Returns the outcome that counted: a claim that is made to record the end may be refused. What goes wrong
         is told; the message then comes back by itself.
         """
-        disposition: Disposition = Leave()
+        disposition: Disposition = _LEAVE
         try:
             outcome, verdict = await self._judged(held, outcome)
             disposition = await self._carry_out(held, outcome, _at_least(linger, verdict))
@@ -79,7 +93,7 @@ class Closing:
 
         The dead letter names that claim's epoch, by which it opens the record again when it is sent back.
         """
-        verdict = decide(outcome, self._situation(held))
+        verdict = decide_at_once(outcome) or decide(outcome, self._situation(held))
         if verdict.status is not None and verdict.status.ended and not held.epoch:
             refusal = await self._claims.claim(held)
             if refusal is not None:
@@ -93,15 +107,15 @@ class Closing:
             status = JobStatus.RETRYING if verdict.status else None
             verdict = Verdict(Hide(_AFTER_FAILED_COPY), status, verdict.attempt_back)
         if not await self._claims.record(held, outcome, verdict):
-            return Leave()
+            return _LEAVE
         match verdict.disposition:
             case Delete() | DeadLetter() | Resend():
                 done = held.deleted = await self._settler.delete(held)
             case Hide(delay):
-                done = held.lease.remaining > 0 and await self._settler.hide(held, delay)
+                done = not held.lease.over and await self._settler.hide(held, delay)
             case Leave():
                 done = True
-        return verdict.disposition if done else Leave()
+        return verdict.disposition if done else _LEAVE
 
     async def _copied(self, held: Held, verdict: Verdict) -> bool:
         """Send what another queue is to keep before anything is recorded or deleted: at worst it is there twice."""
@@ -155,8 +169,8 @@ class Closing:
                 job_id=job.id if job else None,
                 task=job.task if job else None,
                 outcome=outcome,
-                disposition=type(disposition).__name__.lower(),
-                delay=getattr(disposition, "delay", 0.0),
+                disposition=_WORDS[type(disposition)],
+                delay=disposition.delay if isinstance(disposition, Hide | Resend) else 0.0,
             )
         )
 

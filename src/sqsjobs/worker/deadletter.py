@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
+
+from msgspec.structs import replace
 
 from sqsjobs.disposition import ANNOTATION, Annotation, DeadLetter
 from sqsjobs.outcome import Failure

@@ -46,6 +46,7 @@ __all__ = ["Dispatcher"]
 _SPARE_DELIVERIES: Final = 10
 """Deliveries beyond max_attempts that are forgiven where the receive count stands for attempts."""
 _EARLY: Final = 1.0
+_INTERRUPTED: Final = Interrupted()
 
 
 class Dispatcher:
@@ -148,7 +149,7 @@ class Dispatcher:
 
     async def _live(self, held: Held) -> None:
         began = self._clock.now()
-        outcome: Outcome = Interrupted()
+        outcome: Outcome = _INTERRUPTED
         try:
             outcome = (
                 self._read(held)
@@ -158,7 +159,7 @@ class Dispatcher:
                 or await self._run(held)
             )
         except asyncio.CancelledError:
-            outcome = Interrupted()
+            outcome = _INTERRUPTED
         except Exception as fault:  # noqa: BLE001 - a fault of ours must not lose the message, nor go on for ever
             held.attempt = held.attempt or held.delivery.receive_count
             outcome = Failed(failure_of(fault))
@@ -188,20 +189,21 @@ class Dispatcher:
             return Poison("invalid-envelope", str(problem))
         except InvalidArguments as problem:
             return Poison("invalid-arguments", str(problem))
-        early = (job.not_before or 0.0) - self._clock.wall()
+        if job.not_before is None:
+            return None
+        early = job.not_before - self._clock.wall()
         return NotDue(early) if early > _EARLY else None
 
     def _introduce(self, held: Held, job: Job) -> None:
         """Name the life after its job, so that the watchdog can name who blocks the loop."""
         held.job = job
-        life = asyncio.current_task()
-        assert life is not None
-        life.set_name(f"job {job.task} {job.id}")
-        self._tell(JobDelivered(job, held.delivery.receive_count, self._waited(job)))
+        assert held.life is not None
+        held.life.set_name(f"job {job.task} {job.id}")
+        self._tell(JobDelivered(job, held.delivery.receive_count))
 
     def _lapsed(self, held: Held) -> Outcome | None:
         """What waited for so long that its lease ended may be somebody else's by now."""
-        return Unstarted() if held.lease.remaining <= 0 else None
+        return Unstarted() if held.lease.over else None
 
     def _refused(self, held: Held) -> Outcome | None:
         """Without a job store the receive count stands for the attempts."""
@@ -233,8 +235,8 @@ class Dispatcher:
         job, task = held.job, held.task
         assert job is not None
         assert task is not None
-        if self.interrupted.is_set() or self._lapsed(held):
-            return Interrupted()
+        if self.interrupted.is_set() or held.lease.over:
+            return _INTERRUPTED
         held.run = run = Run()
         self._watch_lease(held, run)
         self._tell(JobStarted(job, held.attempt, held.delivery.receive_count, self._waited(job)))

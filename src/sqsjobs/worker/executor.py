@@ -8,8 +8,9 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
 from typing import Any, Self
+
+import msgspec
 
 from sqsjobs.clock import Clock, SystemClock
 from sqsjobs.codec import ResultNotEncodable
@@ -41,12 +42,13 @@ __all__ = ["Attempt", "Executor", "JobScope"]
 JobScope = Callable[[JobContext], AbstractContextManager[None]]
 """Entered around every attempt, in its context; it binds the job to whatever the function logs."""
 
+_NO_SCOPE = nullcontext()
+_SUCCEEDED = Succeeded()
 _ALONE_AFTER = 2
 """Crashes after which a job runs alone in a child process, so that a pill convicts itself and its mates are cleared."""
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(msgspec.Struct, frozen=True):
     """What the executor needs to run one attempt.
 
     Attributes:
@@ -124,7 +126,7 @@ class Executor:
         token = running_job.set(attempt.context)
         try:
             attempt.run.limit(attempt.task.timeout)
-            with self._scope(attempt.context) if self._scope else nullcontext():
+            with self._scope(attempt.context) if self._scope else _NO_SCOPE:
                 return await self._outcome(attempt)
         finally:
             attempt.run.limit(None)
@@ -156,7 +158,7 @@ class Executor:
 
     def _succeeded(self, task: Task[..., Any], value: object) -> Outcome:
         if not self._keeps_results:
-            return Succeeded(None)
+            return _SUCCEEDED
         if isinstance(value, Reply):
             result = value.result
         else:
@@ -220,7 +222,7 @@ class Executor:
         async with self._thread_slots:
             if timeout:
                 attempt.run.limit(timeout)
-                running_job.set(replace(attempt.context, deadline=self._clock.now() + timeout))
+                running_job.set(msgspec.structs.replace(attempt.context, deadline=self._clock.now() + timeout))
             carried = contextvars.copy_context()
             try:
                 with attempt.run.stopped_by(overrun):

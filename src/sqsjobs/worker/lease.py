@@ -81,12 +81,17 @@ class Lease:
     @property
     def state(self) -> LeaseState:
         """Whether the lease still stands."""
-        return LeaseState.HELD if self.remaining > 0 else LeaseState.LOST
+        return LeaseState.LOST if self.over else LeaseState.HELD
 
     @property
     def remaining(self) -> float:
         """Seconds for which the message is certainly hidden; 0 if the lease is lost."""
         return 0.0 if self.lost else max(0.0, self.deadline - self.clock.now())
+
+    @property
+    def over(self) -> bool:
+        """Whether somebody else may have the message."""
+        return bool(self.lost) or self.clock.now() >= self.deadline
 
     @property
     def wall(self) -> float:

@@ -245,7 +245,7 @@ class Pipeline:
         queue = held.delivery.queue
         if not isinstance(outcome, Succeeded):
             self._hidden[queue] = self._hidden.get(queue, 0) + 1
-        if not isinstance(outcome, Succeeded) or not held.deleted or held.lease.remaining <= 0:
+        if self.intake[queue].fifo and not (isinstance(outcome, Succeeded) and held.deleted and not held.lease.over):
             for follower in self.intake.take_group(queue, held.delivery.group):
                 self.dispatcher.give_back(follower)
         self.intake.settled(held)

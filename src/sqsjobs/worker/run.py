@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from sqsjobs.outcome import LostLease, Outcome, TimedOut
 
@@ -18,12 +18,13 @@ class Run:
     stopped, so its verdict waits until it ends by itself.
     """
 
-    __slots__ = ("_stop", "_timer", "verdict")
+    __slots__ = ("_timer", "stop", "verdict")
 
     def __init__(self) -> None:
         self.verdict: Outcome | None = None
         """What the attempt is to end as, if it does not end by itself first."""
-        self._stop: Callable[[], object] | None = None
+        self.stop: Callable[[], object] | None = None
+        """What stops it now; set by `stopped_by`."""
         self._timer: asyncio.TimerHandle | None = None
 
     def end(self, verdict: Outcome) -> None:
@@ -31,8 +32,8 @@ class Run:
         first = self.verdict is None
         if first or isinstance(verdict, LostLease):
             self.verdict = verdict
-        if first and self._stop is not None:
-            self._stop()
+        if first and self.stop is not None:
+            self.stop()
 
     def limit(self, timeout: float | None) -> None:
         """End it as timed out in `timeout` seconds from now; None: let it take its time."""
@@ -42,20 +43,13 @@ class Run:
         if timeout is not None:
             self._timer = asyncio.get_running_loop().call_later(timeout, self.end, TimedOut(timeout))
 
-    @contextmanager
-    def stopped_by(self, stop: Callable[[], object]) -> Iterator[None]:
+    def stopped_by(self, stop: Callable[[], object]) -> AbstractContextManager[None]:
         """Let `stop` be what stops the attempt within the block.
 
         Raises:
-            CancelledError: if its end was asked for before.
+            CancelledError: on entering, if its end was asked for before.
         """
-        if self.verdict is not None:
-            raise asyncio.CancelledError
-        before, self._stop = self._stop, stop
-        try:
-            yield
-        finally:
-            self._stop = before
+        return _Stoppable(self, stop)
 
     def cancelled(self) -> bool:
         """Whether a cancellation that arrived in the current task was ours; if so it is taken back."""
@@ -65,3 +59,21 @@ class Run:
         if task is not None:
             task.uncancel()
         return True
+
+
+class _Stoppable(AbstractContextManager[None]):
+    """The block of `Run.stopped_by`; there is one in every attempt, and a generator would cost thrice as much."""
+
+    __slots__ = ("_before", "_run", "_stop")
+
+    def __init__(self, run: Run, stop: Callable[[], object]) -> None:
+        self._run = run
+        self._stop = stop
+
+    def __enter__(self) -> None:
+        if self._run.verdict is not None:
+            raise asyncio.CancelledError
+        self._before, self._run.stop = self._run.stop, self._stop
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._run.stop = self._before

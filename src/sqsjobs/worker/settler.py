@@ -10,10 +10,11 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from functools import partial
 from random import Random
 from typing import Final, Generic, Self, TypeVar
+
+import msgspec
 
 from sqsjobs.batching import Batcher
 from sqsjobs.clock import Clock
@@ -114,7 +115,7 @@ class Settler:
         def attempt() -> Awaitable[EntryResult]:
             return deletes.submit_nowait(held.lease.handle, urgent=urgent)
 
-        problem = await self._until(attempt, _entry_problem, while_=lambda: held.lease.remaining > 0)
+        problem = await self._until(attempt, _entry_problem, while_=lambda: not held.lease.over)
         self._book.drop(held.lease)
         return self._reported(held, "delete", problem)
 
@@ -126,7 +127,7 @@ class Settler:
         beat = self._book.drop(held.lease)
         if beat is not None:
             await asyncio.wrap_future(beat)
-        if held.lease.remaining <= 0:
+        if held.lease.over:
             return self._reported(held, "hide", held.lease.lost or "the lease is over")
         changes = await self._changes.of(held.delivery.queue)
 
@@ -139,7 +140,7 @@ class Settler:
                     held.lease.deadline = min(held.lease.deadline, asked_at + seconds)
                 raise
 
-        problem = await self._until(attempt, _entry_problem, while_=lambda: held.lease.remaining > 0)
+        problem = await self._until(attempt, _entry_problem, while_=lambda: not held.lease.over)
         return self._reported(held, "hide", problem)
 
     def let_go(self, held: Held) -> None:
@@ -163,7 +164,7 @@ class Settler:
         job = held.job
         assert job is not None
         due = self._clock.wall() + disposition.delay
-        again = replace(job, epoch=held.epoch, attempts=attempts, not_before=due)
+        again = msgspec.structs.replace(job, epoch=held.epoch, attempts=attempts, not_before=due)
         message = OutgoingMessage(
             body=encode(again),
             delay=min(MAX_DELAY, whole_seconds(disposition.delay)),
@@ -180,7 +181,7 @@ class Settler:
             return copies.submit_nowait(message)
 
         problem = await self._until(
-            attempt, _send_problem, while_=lambda: held.lease.remaining > 0 and self._clock.now() < until
+            attempt, _send_problem, while_=lambda: not held.lease.over and self._clock.now() < until
         )
         return self._reported(held, disposition, problem)
 
