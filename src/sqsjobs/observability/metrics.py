@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container, Mapping
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final
 
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, Metric
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Metric
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 from sqsjobs import events as ev
 from sqsjobs.job import Job
+from sqsjobs.observability.tallies import Tallies
 
 __all__ = ["CONTENT_TYPE", "OTHER", "UNKNOWN", "MetricsObserver", "exposition", "merged"]
 
@@ -33,8 +34,6 @@ _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 
 _REQUEST_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30)
 _SURPLUS: Final = (0, 1, 2, 5, 10, 20, 50, 100)
 
-M = TypeVar("M", Counter, Gauge, Histogram)
-
 
 class MetricsObserver:
     """An observer that keeps the ``sqsjobs_…`` metrics of this process.
@@ -50,7 +49,10 @@ class MetricsObserver:
         self._tasks = tasks
         self._queues = queues
         self._reasons: set[str] = set()
-        self._make_metrics(registry)
+        tallies = Tallies()
+        self._make_metrics(tallies)
+        tallies.register(registry)
+        self._turn = tallies.turn
         self._readers: dict[type, Callable[[Any], None]] = {
             ev.JobEnqueued: self._job_enqueued,
             ev.JobNotEnqueued: self._job_not_enqueued,
@@ -77,21 +79,14 @@ class MetricsObserver:
     def __call__(self, event: ev.Event) -> None:
         reader = self._readers.get(type(event))
         if reader is not None:
-            reader(event)
+            with self._turn:
+                reader(event)
 
     def __repr__(self) -> str:
         return f"<MetricsObserver of {len(self._readers)} kinds of events>"
 
-    def _make_metrics(self, registry: CollectorRegistry) -> None:
-        def counter(name: str, text: str, *labels: str) -> _Family[Counter]:
-            return _Family(Counter(f"sqsjobs_{name}", text, labels, registry=registry))
-
-        def gauge(name: str, text: str, *labels: str) -> _Family[Gauge]:
-            return _Family(Gauge(f"sqsjobs_{name}", text, labels, registry=registry))
-
-        def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> _Family[Histogram]:
-            return _Family(Histogram(f"sqsjobs_{name}", text, labels, buckets=buckets, registry=registry))
-
+    def _make_metrics(self, tallies: Tallies) -> None:
+        counter, gauge, histogram = tallies.counters, tallies.gauges, tallies.histograms
         job = ("task", "queue")
         self._requests = counter("sqs_requests", "Requests to SQS.", "operation", "queue", "outcome")
         self._entries = counter("sqs_entries", "Messages carried by requests to SQS.", "operation", "queue")
@@ -226,22 +221,6 @@ class MetricsObserver:
 
     def _worker_ready(self, event: ev.WorkerReady) -> None:
         self._ready.at().set(0 if event.problem else 1)
-
-
-class _Family(Generic[M]):
-    """A metric with its children at hand: `labels()` of prometheus_client costs more than the counting."""
-
-    __slots__ = ("_children", "_metric")
-
-    def __init__(self, metric: M) -> None:
-        self._metric: M = metric
-        self._children: dict[tuple[str, ...], M] = {}
-
-    def at(self, *labels: str) -> M:
-        child = self._children.get(labels)
-        if child is None:
-            child = self._children[labels] = self._metric.labels(*labels) if labels else self._metric
-        return child
 
 
 _words: dict[type, str] = {}
