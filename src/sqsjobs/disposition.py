@@ -15,6 +15,7 @@ from sqsjobs.job import JobStatus
 from sqsjobs.outcome import (
     AlreadyEnded,
     AlreadyRunning,
+    Cancelled,
     Crashed,
     CrashLimitReached,
     Discarded,
@@ -189,6 +190,8 @@ def decide(outcome: Outcome, situation: Situation) -> Verdict:  # noqa: C901, PL
             return _dead_lettered(situation, "rejected", reason, Failure("sqsjobs.Reject", reason))
         case Interrupted(linger):
             return _kept(situation, linger, JobStatus.QUEUED, attempt_back=True)
+        case Cancelled():
+            return Verdict(Delete(), JobStatus.CANCELLED)
         case LostLease():
             return Verdict(Leave(), JobStatus.QUEUED)
         case Unstarted():

@@ -20,6 +20,7 @@ from sqsjobs.observability.floodgate import Floodgate, Suppressed
 from sqsjobs.observability.levels import LEVELS, LogLevel
 from sqsjobs.observability.rendering import configure_logging
 from sqsjobs.outcome import (
+    Cancelled,
     Crashed,
     Discarded,
     Failed,
@@ -188,6 +189,8 @@ class LogObserver:
                 return logging.INFO, "job discarded", {"reason": _short(reason)}
             case Rejected(reason=reason):
                 return logging.WARNING, "job rejected", {"reason": _short(reason)}
+            case Cancelled():
+                return logging.INFO, "job cancelled", {}
             case Interrupted():
                 return logging.INFO, "job interrupted", {}
             case LostLease(reason=reason):

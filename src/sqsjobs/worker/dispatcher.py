@@ -8,7 +8,7 @@ from contextvars import copy_context
 from typing import Any, Final
 
 from sqsjobs.clock import Clock
-from sqsjobs.context import JobContext
+from sqsjobs.context import NO_LINE, JobContext
 from sqsjobs.envelope import decode
 from sqsjobs.errors import InvalidArguments, InvalidEnvelope, UnsupportedVersion
 from sqsjobs.events import JobDelivered, JobEnded, JobStarted, Observer
@@ -37,6 +37,7 @@ from sqsjobs.worker.executor import Attempt, Executor
 from sqsjobs.worker.failure import failure_of
 from sqsjobs.worker.held import Held
 from sqsjobs.worker.lease import Lease, LeaseBook
+from sqsjobs.worker.line import Switchboard
 from sqsjobs.worker.options import WorkerOptions
 from sqsjobs.worker.run import Run
 from sqsjobs.worker.settler import Settler
@@ -55,6 +56,7 @@ class Dispatcher:
     Args:
         ended: called when a job has left its slot, with the seconds it took; the lives go on to settle.
         queues: what the queues' attributes say, by name.
+        switchboard: opens the lines of running jobs; None without a job store.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Dispatcher:
         closing: Closing,
         settler: Settler,
         book: LeaseBook,
+        switchboard: Switchboard | None,
         options: WorkerOptions,
         ended: Callable[[float], None],
         settled: Callable[[Held, Outcome], None],
@@ -80,6 +83,7 @@ class Dispatcher:
         self._closing = closing
         self._settler = settler
         self._book = book
+        self._switchboard = switchboard
         self._options = options
         self._ended = ended
         self._settled = settled
@@ -238,6 +242,8 @@ class Dispatcher:
         if self.interrupted.is_set() or held.lease.over:
             return _INTERRUPTED
         held.run = run = Run()
+        if self._switchboard is not None:
+            held.line = self._switchboard.line(job.id, held.epoch, run)
         self._watch_lease(held, run)
         self._tell(JobStarted(job, held.attempt, held.delivery.receive_count, self._waited(job)))
         began = self._clock.now()
@@ -273,6 +279,7 @@ class Dispatcher:
             deadline=began + task.timeout if task.timeout else None,
             fencing_token=held.epoch,
             lease=held.lease,
+            line=held.line or NO_LINE,
         )
 
     async def _settle(self, held: Held, outcome: Outcome, *, linger: float = 0.0) -> None:

@@ -19,6 +19,7 @@ from sqsjobs.errors import Discard, Reject, RetryAfter, Snooze, Steering
 from sqsjobs.events import JobOverran, Observer
 from sqsjobs.job import Job
 from sqsjobs.outcome import (
+    Cancelled,
     Crashed,
     CrashLimitReached,
     Discarded,
@@ -248,7 +249,7 @@ def _steered(wish: Steering) -> Outcome:
 def _excuse(attempt: Attempt) -> Outcome | None:
     """What a job raises after it was asked to end says less than why it was."""
     match attempt.run.verdict:
-        case TimedOut() as verdict:
+        case (TimedOut() | Cancelled()) as verdict:
             return verdict
         case Interrupted() as verdict if attempt.task.executor == "loop":
             return verdict

@@ -24,6 +24,7 @@ from sqsjobs.registry import Registry
 from sqsjobs.store.base import JobStore
 from sqsjobs.store.tracking import Tracking
 from sqsjobs.transport.base import Delivery, QueueDescription, Transport
+from sqsjobs.worker.cancellations import Cancellations
 from sqsjobs.worker.claims import Claims
 from sqsjobs.worker.closing import Closing
 from sqsjobs.worker.dispatcher import Dispatcher
@@ -33,6 +34,7 @@ from sqsjobs.worker.heartbeat import Heart
 from sqsjobs.worker.held import Held
 from sqsjobs.worker.intake import Intake
 from sqsjobs.worker.lease import LeaseBook
+from sqsjobs.worker.line import Switchboard
 from sqsjobs.worker.options import WatchedQueue, WorkerOptions
 from sqsjobs.worker.poller import Poller
 from sqsjobs.worker.processes import ProcessPool
@@ -155,6 +157,9 @@ class Pipeline:
             closing=self._closing,
             settler=self.settler,
             book=book,
+            switchboard=Switchboard(around.store if self._claims.counts_attempts else None, observer=tell, clock=clock)
+            if self._claims.keeps_results
+            else None,
             options=options,
             ended=self._job_ended,
             settled=self._message_settled,
@@ -192,6 +197,8 @@ class Pipeline:
         async with create_task_group() as chores:
             chores.start_soon(self._look_around)
             chores.start_soon(self._watch_quota)
+            if (store := self._around.store) and self._claims.counts_attempts:
+                chores.start_soon(Cancellations(store, self.dispatcher, observer=self._around.observer).hear)
             await _first(self._stop.wait, lambda: asyncio.wait([heart_ended]))
             chores.cancel_scope.cancel()
         if heart_ended.done():
