@@ -32,7 +32,6 @@ from sqsjobs.transport.base import Transport
 
 if TYPE_CHECKING:  # imported by those who run a worker, or administer queues
     from sqsjobs.transport.admin import QueueAdmin
-    from sqsjobs.worker.executor import JobScope
     from sqsjobs.worker.options import WatchedQueue
     from sqsjobs.worker.worker import Lifespan, Worker
 
@@ -326,7 +325,6 @@ class App:
         *,
         name: str | None = None,
         app_path: str | None = None,
-        scope: JobScope | None = None,
         **options: Any,
     ) -> Worker:
         """Return a worker for this app, which must be open; ``await worker.run()`` works until it is stopped.
@@ -335,7 +333,6 @@ class App:
             queues: what it takes jobs from; the queues of all tasks by default.
             name: in logs, records and dead letters.
             app_path: ``module:attribute`` of the app, from which child processes import it.
-            scope: entered around every attempt; binds the job to what the function logs.
             options: those of `WorkerOptions`.
 
         Raises:
@@ -359,7 +356,6 @@ class App:
             observer=backends.observer,
             lifespan=self.lifespan,
             middleware=self.middleware,
-            scope=scope,
             app_path=app_path,
             app_changes=self._changes,
             name=name,

@@ -28,7 +28,7 @@ from sqsjobs.worker.cancellations import Cancellations
 from sqsjobs.worker.claims import Claims
 from sqsjobs.worker.closing import Closing
 from sqsjobs.worker.dispatcher import Dispatcher
-from sqsjobs.worker.executor import Executor, JobScope
+from sqsjobs.worker.executor import Executor
 from sqsjobs.worker.health import Health, Signs
 from sqsjobs.worker.heartbeat import Heart
 from sqsjobs.worker.held import Held
@@ -76,7 +76,6 @@ class Surroundings:
     options: WorkerOptions
     observer: Observer
     middleware: tuple[Middleware, ...]
-    scope: JobScope | None
     app_path: str | None
     app_changes: Mapping[str, str]
     clock: Clock
@@ -129,7 +128,6 @@ class Pipeline:
             threads=options.threads or options.concurrency,
             processes=ProcessPool(options.processes or os.cpu_count() or 1, around.app_path, around.app_changes),
             middleware=around.middleware,
-            scope=around.scope,
             keeps_results=self._claims.keeps_results,
             result_bytes=options.result_bytes,
             crash_limit=options.crash_limit,

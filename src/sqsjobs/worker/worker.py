@@ -25,7 +25,6 @@ from sqsjobs.registry import Registry
 from sqsjobs.store.base import JobStore
 from sqsjobs.store.tracking import Tracking
 from sqsjobs.transport.base import Transport
-from sqsjobs.worker.executor import JobScope
 from sqsjobs.worker.health import Health, Signs
 from sqsjobs.worker.heartbeat import beating_in_thread
 from sqsjobs.worker.inspection import inspect_queues
@@ -54,7 +53,6 @@ class Worker:
         observer: hears of everything.
         lifespan: entered before the first job and left after the last.
         middleware: wrappers of every attempt, the first outermost.
-        scope: entered around every attempt; binds the job to what the function logs.
         app_path: ``module:attribute`` of the app, for child processes.
         app_changes: what the app was configured with since it was imported; child processes do the same.
         name: how logs, records and dead letters call it; host, process and a random part by default.
@@ -77,7 +75,6 @@ class Worker:
         observer: Observer,
         lifespan: Lifespan | None = None,
         middleware: Sequence[Middleware] = (),
-        scope: JobScope | None = None,
         app_path: str | None = None,
         app_changes: Mapping[str, str] | None = None,
         name: str | None = None,
@@ -99,7 +96,6 @@ class Worker:
             options=options,
             observer=observer,
             middleware=tuple(middleware),
-            scope=scope,
             app_path=app_path,
             app_changes=app_changes or {},
             clock=clock or SystemClock(),
