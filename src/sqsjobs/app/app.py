@@ -24,6 +24,7 @@ from sqsjobs.handle import JobHandle
 from sqsjobs.job import Call, JobId, checked_job_id
 from sqsjobs.producer import NotEnqueued, SendOutcome
 from sqsjobs.registry import Registry, tasks_in
+from sqsjobs.sealing import Sealing, Signing
 from sqsjobs.settings import Settings
 from sqsjobs.store.base import JobRecord, JobStore
 from sqsjobs.store.tracking import Tracking
@@ -52,6 +53,8 @@ class App:
         transport: to the queues; SQS itself by default.
         queue_prefix, endpoint_url, region: of the default transport.
         tracking: how much of a job is recorded: "full" by default.
+        signing: the keys with which envelopes are signed and verified; None for none.
+        environment: such as "production": an envelope sealed in another one is refused.
         lifespan: makes the context that is entered once in every worker process, around its jobs.
         middleware: wrappers of every attempt in a worker, the first one outermost.
         observers: readers of events.
@@ -73,6 +76,8 @@ class App:
         endpoint_url: str | None = None,
         region: str | None = None,
         tracking: Tracking | None = None,
+        signing: Signing | Unset | None = UNSET,
+        environment: str | None = None,
         lifespan: Lifespan | None = None,
         middleware: Sequence[Middleware] = (),
         observers: Sequence[Observer] = (),
@@ -91,6 +96,8 @@ class App:
             endpoint_url=endpoint_url,
             region=region,
             tracking=tracking,
+            signing=signing,
+            environment=environment,
             observers=tuple(observers),
         )
         self._worker_options: dict[str, Any] = {"allow_no_dlq": allow_no_dlq, "annotate_errors": annotate_errors}
@@ -208,6 +215,11 @@ class App:
     def transport(self) -> Transport:
         """The open transport; `ConfigurationError` where the app is not open."""
         return self._opened().transport
+
+    @property
+    def sealing(self) -> Sealing:
+        """The layers around envelopes; `ConfigurationError` where the app is not open."""
+        return self._opened().sealing
 
     @property
     def store(self) -> JobStore | None:
@@ -346,6 +358,7 @@ class App:
         return Worker(
             registry=self.registry,
             transport=session.transport,
+            sealing=session.sealing,
             store=session.store,
             tracking=backends.tracking,
             queues=[

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict, Unpack
 
+from sqsjobs.app.layers import signing_of
 from sqsjobs.app.session import Backends
 from sqsjobs.clock import Clock, SystemClock
 from sqsjobs.errors import ConfigurationError
 from sqsjobs.events import Observer, fan_out
+from sqsjobs.sealing import Sealing, Signing
 from sqsjobs.settings import Settings
 from sqsjobs.store.base import JobStore
 from sqsjobs.store.opening import open_store
@@ -62,6 +64,8 @@ class Plan:
         transport: to the queues, or None for SQS itself.
         queue_prefix, endpoint_url, region: of SQS itself.
         tracking: how much of a job is recorded.
+        signing: the keys of signatures, or None for none.
+        environment: what envelopes are bound to beside their queue.
         observers: hear of everything.
         clock: dates the jobs, and times the workers.
     """
@@ -72,6 +76,8 @@ class Plan:
     endpoint_url: str | None = None
     region: str | None = None
     tracking: Tracking | None = None
+    signing: Signing | Unset | None = UNSET
+    environment: str | None = None
     observers: tuple[Observer, ...] = ()
     clock: Clock = field(default_factory=SystemClock)
 
@@ -89,8 +95,10 @@ class Plan:
         observer = fan_out(self.observers)
         tracking = checked_tracking(self.tracking or settings.tracking or "full")
         store = self._store(settings) if tracking != "off" else None
+        transport = self._transport(settings, observer)
         return Backends(
-            transport=self._transport(settings, observer),
+            transport=transport,
+            sealing=self._sealing(settings, transport),
             store=store,
             tracking=tracking if store else "off",
             observer=observer,
@@ -126,6 +134,15 @@ class Plan:
 
         wire = checked_wire(settings.wire or "auto")
         return SqsTransport(**self._whereabouts(settings), observer=observer, wire=wire)
+
+    def _sealing(self, settings: Settings, transport: Transport) -> Sealing:
+        return Sealing(
+            signing=signing_of(settings) if self.signing is UNSET else self.signing,
+            # The name that others know the queue by; a transport of the program's own may add no prefix at all.
+            queue_prefix=getattr(transport, "queue_prefix", ""),
+            environment=settings.environment or "" if self.environment is None else self.environment,
+            clock=self.clock,
+        )
 
     def _whereabouts(self, settings: Settings) -> _Whereabouts:
         return {

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from sqsjobs.clock import Clock
 from sqsjobs.context import NO_LINE, JobContext
-from sqsjobs.envelope import decode
 from sqsjobs.errors import InvalidArguments, InvalidEnvelope, UnsupportedVersion
 from sqsjobs.events import JobDelivered, JobEnded, JobStarted, Observer
 from sqsjobs.job import Job, JobStatus
@@ -29,6 +28,7 @@ from sqsjobs.outcome import (
     Unstarted,
 )
 from sqsjobs.registry import Registry
+from sqsjobs.sealing import Sealing
 from sqsjobs.task import Task
 from sqsjobs.transport.base import Delivery, QueueDescription
 from sqsjobs.worker.claims import Claims
@@ -57,6 +57,7 @@ class Dispatcher:
         ended: called when a job has left its slot, with the seconds it took; the lives go on to settle.
         queues: what the queues' attributes say, by name.
         switchboard: opens the lines of running jobs; None without a job store.
+        sealing: opens what messages hold.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Dispatcher:
         queues: Mapping[str, QueueDescription],
         claims: Claims,
         executor: Executor,
+        sealing: Sealing,
         closing: Closing,
         settler: Settler,
         book: LeaseBook,
@@ -80,6 +82,7 @@ class Dispatcher:
         self._queues = queues
         self._claims = claims
         self._executor = executor
+        self._sealing = sealing
         self._closing = closing
         self._settler = settler
         self._book = book
@@ -156,7 +159,7 @@ class Dispatcher:
         outcome: Outcome = _INTERRUPTED
         try:
             outcome = (
-                self._read(held)
+                await self._read(held)
                 or self._refused(held)
                 or self._lapsed(held)
                 or await self._claim(held)
@@ -171,11 +174,11 @@ class Dispatcher:
             self._ended(self._clock.now() - began)
         await self._settle(held, outcome)
 
-    def _read(self, held: Held) -> Outcome | None:
+    async def _read(self, held: Held) -> Outcome | None:
         """Read the message; an outcome if it is no job that this worker can run."""
         delivery = held.delivery
         try:
-            job = decode(
+            job = await self._sealing.open(
                 delivery.body,
                 queue=delivery.queue,
                 message_id=delivery.message_id,
@@ -190,7 +193,7 @@ class Dispatcher:
         except UnsupportedVersion as problem:
             return Unknown("unsupported-version", str(problem))
         except InvalidEnvelope as problem:
-            return Poison("invalid-envelope", str(problem))
+            return Poison(problem.code, str(problem))
         except InvalidArguments as problem:
             return Poison("invalid-arguments", str(problem))
         if job.not_before is None:

@@ -21,6 +21,7 @@ from sqsjobs.errors import TransportError
 from sqsjobs.events import Observer, WorkerReady, WorkerStopping
 from sqsjobs.outcome import Outcome, StoreDown, Succeeded
 from sqsjobs.registry import Registry
+from sqsjobs.sealing import Sealing
 from sqsjobs.store.base import JobStore
 from sqsjobs.store.tracking import Tracking
 from sqsjobs.transport.base import Delivery, QueueDescription, Transport
@@ -70,6 +71,7 @@ class Surroundings:
     worker: str
     registry: Registry
     transport: Transport
+    sealing: Sealing
     store: JobStore | None
     tracking: Tracking
     queues: tuple[WatchedQueue, ...]
@@ -107,6 +109,7 @@ class Pipeline:
         )
         self.settler = Settler(
             transport=around.transport,
+            sealing=around.sealing,
             book=book,
             delete_linger=options.delete_linger,
             annotate_errors=options.annotate_errors,
@@ -143,6 +146,7 @@ class Pipeline:
             claims=self._claims,
             settler=self.settler,
             options=options,
+            sends_anew=around.sealing.can_seal,
             observer=tell,
             clock=clock,
             random=random,
@@ -152,6 +156,7 @@ class Pipeline:
             queues=queues,
             claims=self._claims,
             executor=self.executor,
+            sealing=around.sealing,
             closing=self._closing,
             settler=self.settler,
             book=book,

@@ -22,6 +22,7 @@ from sqsjobs.context import Middleware
 from sqsjobs.errors import ConfigurationError
 from sqsjobs.events import Observer, WorkerStarted, WorkerStopped
 from sqsjobs.registry import Registry
+from sqsjobs.sealing import Sealing
 from sqsjobs.store.base import JobStore
 from sqsjobs.store.tracking import Tracking
 from sqsjobs.transport.base import Transport
@@ -51,6 +52,7 @@ class Worker:
         queues: what it takes jobs from.
         options: how.
         observer: hears of everything.
+        sealing: the layers around envelopes; none by default.
         lifespan: entered before the first job and left after the last.
         middleware: wrappers of every attempt, the first outermost.
         app_path: ``module:attribute`` of the app, for child processes.
@@ -73,6 +75,7 @@ class Worker:
         queues: Sequence[WatchedQueue],
         options: WorkerOptions,
         observer: Observer,
+        sealing: Sealing | None = None,
         lifespan: Lifespan | None = None,
         middleware: Sequence[Middleware] = (),
         app_path: str | None = None,
@@ -90,6 +93,7 @@ class Worker:
             worker=self.name,
             registry=registry,
             transport=transport,
+            sealing=sealing or Sealing(),
             store=store if tracking != "off" else None,
             tracking=tracking,
             queues=tuple(queues),
