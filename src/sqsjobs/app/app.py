@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack  # Any: tasks of ev
 
 import msgspec
 
-from sqsjobs.app.plan import UNSET, Plan, PlanChanges, Unset
+from sqsjobs.app.plan import UNSET, Plan, PlanChanges, Unset, Whereabouts
 from sqsjobs.app.portal import Portal
 from sqsjobs.app.session import Backends, Session
 from sqsjobs.app.tally import Tally
@@ -235,6 +235,19 @@ class App:
     def names_store(self) -> bool:
         """Whether the program or the settings say which job store there is, be it none."""
         return self._plan.names_store(Settings.load())
+
+    @property
+    def chosen_store(self) -> str | JobStore | None:
+        """The job store, or its URL, as the program or the settings say it; it is not opened."""
+        return self._plan.chosen_store(Settings.load())
+
+    def whereabouts(self) -> Whereabouts:
+        """Return where the queues are at SQS, for which the app need not be open.
+
+        Raises:
+            ConfigurationError: if the app was made with a transport of its own.
+        """
+        return self._plan.whereabouts(Settings.load())
 
     def queue_admin(self) -> QueueAdmin:
         """Return an unopened administration of this app's queues, for which it need not be open itself.

@@ -22,7 +22,7 @@ from sqsjobs.transport.base import Transport
 if TYPE_CHECKING:  # imported by those who administer queues
     from sqsjobs.transport.admin import QueueAdmin
 
-__all__ = ["UNSET", "Plan", "PlanChanges", "Unset"]
+__all__ = ["UNSET", "Plan", "PlanChanges", "Unset", "Whereabouts"]
 
 
 class _Unset(Enum):
@@ -47,7 +47,7 @@ class PlanChanges(TypedDict, total=False):
     tracking: Tracking | None
 
 
-class _Whereabouts(TypedDict):
+class Whereabouts(TypedDict):
     """Where the queues are at SQS."""
 
     region: str | None
@@ -117,12 +117,24 @@ class Plan:
         """
         from sqsjobs.transport.admin import QueueAdmin  # noqa: PLC0415 - for commands alone
 
+        return QueueAdmin(**self.whereabouts(settings))
+
+    def whereabouts(self, settings: Settings) -> Whereabouts:
+        """Return where the queues are at SQS.
+
+        Raises:
+            ConfigurationError: if the program brought a transport of its own.
+        """
         if self.transport:
             raise ConfigurationError("only queues at SQS can be administered, and this app has a transport of its own")
-        return QueueAdmin(**self._whereabouts(settings))
+        return self._whereabouts(settings)
+
+    def chosen_store(self, settings: Settings) -> str | JobStore | None:
+        """Return the job store, or its URL, as it is said here or in the settings."""
+        return settings.store if self.store is UNSET else self.store
 
     def _store(self, settings: Settings) -> JobStore | None:
-        store = settings.store if self.store is UNSET else self.store
+        store = self.chosen_store(settings)
         return open_store(store) if isinstance(store, str) else store
 
     def _transport(self, settings: Settings, observer: Observer) -> Transport:
@@ -144,7 +156,7 @@ class Plan:
             clock=self.clock,
         )
 
-    def _whereabouts(self, settings: Settings) -> _Whereabouts:
+    def _whereabouts(self, settings: Settings) -> Whereabouts:
         return {
             "region": self.region or settings.region,
             "endpoint_url": self.endpoint_url or settings.endpoint_url,
