@@ -13,7 +13,10 @@ SOURCE = Path(__file__).parents[1] / "src" / "sqsjobs"
 CODE_FROM_TEXT = {"eval", "exec", "compile", "__import__"}
 CODE_FROM_BYTES = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "yaml"}
 NAMELESS = {"util", "utils", "helper", "helpers", "common", "manager", "data", "info", "misc"}
-LARGE = {"aioboto3", "aiobotocore", "aiohttp", "boto3", "botocore", "cyclopts", "prometheus_client", "rich"}
+LARGE = {
+    *("aioboto3", "aiobotocore", "aiohttp", "asyncpg", "boto3", "botocore", "cyclopts", "prometheus_client", "redis"),
+    "rich",
+}
 
 IMPORTERS_BY_NAME = {
     "__init__.py",  # public names, loaded when they are first used

@@ -21,7 +21,6 @@ The tree of errors::
     ├── JobCancelled              the job was cancelled
     ├── LeaseLost                 a job's lease ended while it ran
     ├── InvalidEnvelope           a message body that is no job (poison)
-    │   └── UntrustedEnvelope     … because it is not what somebody with the keys has sealed
     ├── UnsupportedVersion        an envelope newer than this worker reads
     ├── TransportError            a call to SQS failed
     │   ├── QueueNotFound         … because the queue does not exist
@@ -79,7 +78,6 @@ __all__ = [
     "UnknownJob",
     "UnknownTask",
     "UnsupportedVersion",
-    "UntrustedEnvelope",
 ]
 
 
@@ -301,26 +299,7 @@ class LeaseLost(SqsJobsError):
 
 
 class InvalidEnvelope(SqsJobsError):
-    """Raised when a message body is no job: it can never run, here or on any worker.
-
-    Attributes:
-        code: why, in one word, as the dead letter's reason.
-    """
-
-    code: str = "invalid-envelope"
-
-
-class UntrustedEnvelope(InvalidEnvelope):
-    """Raised when a message is not what somebody with the keys has sealed for this queue.
-
-    Attributes:
-        code: ``unsigned``, ``bad-signature``, ``unknown-key``, ``revoked-key``, ``expired``, ``wrong-queue``,
-            ``wrong-environment`` or ``mismatch``.
-    """
-
-    def __init__(self, code: str, problem: str) -> None:
-        super().__init__(problem)
-        self.code = code
+    """Raised when a message body is no job: it can never run, here or on any worker."""
 
 
 class UnsupportedVersion(SqsJobsError):

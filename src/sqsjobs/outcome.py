@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from functools import cache
 from typing import TypeAlias
 
 import msgspec
@@ -14,7 +12,6 @@ from sqsjobs.job import JobStatus
 __all__ = [
     "AlreadyEnded",
     "AlreadyRunning",
-    "Cancelled",
     "CrashLimitReached",
     "Crashed",
     "Discarded",
@@ -34,7 +31,6 @@ __all__ = [
     "TimedOut",
     "Unknown",
     "Unstarted",
-    "word_of",
 ]
 
 
@@ -128,11 +124,6 @@ class Interrupted:
 
 
 @dataclass(frozen=True, slots=True)
-class Cancelled:
-    """The job's cancellation was asked for while the function ran, and it ended without a result."""
-
-
-@dataclass(frozen=True, slots=True)
 class LostLease:
     """The lease ended while the function ran; the message is not touched again."""
 
@@ -215,7 +206,6 @@ Outcome: TypeAlias = (
     | Discarded
     | Rejected
     | Interrupted
-    | Cancelled
     | LostLease
     | Unstarted
     | Poison
@@ -228,13 +218,3 @@ Outcome: TypeAlias = (
     | StoreDown
 )
 """What became of a delivery: of the run it led to, or why it led to none."""
-
-
-def word_of(outcome: Outcome) -> str:
-    """Return what became of a delivery in a word, such as ``"succeeded"`` or ``"timed-out"``."""
-    return _word_of_class(type(outcome).__name__)
-
-
-@cache
-def _word_of_class(name: str) -> str:
-    return re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()

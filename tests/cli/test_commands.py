@@ -36,7 +36,7 @@ def test_help_of_everything_names_every_command(run_here):
     assert "Exit codes" in ran.out
 
 
-@pytest.mark.parametrize("group", ["queues", "dlq"])
+@pytest.mark.parametrize("group", ["queues", "store", "dlq"])
 def test_help_of_a_group_names_its_commands(run_here, group):
     ran = run_here(group, "--help")
     assert all(words.split()[1] in ran.out for words in NAMES if words.startswith(f"{group} "))

@@ -14,7 +14,7 @@ import sys
 import time
 
 from sqsjobs.job import JobId, JobStatus
-from sqsjobs.store.base import Claimed, ClaimRequest, RecordChange
+from sqsjobs.store.base import Claimed, ClaimRequest, JobStore, RecordChange
 from sqsjobs.store.sqlite import SqliteStore
 
 
@@ -22,7 +22,7 @@ def job(number: int) -> JobId:
     return JobId(f"job-{number:016d}")
 
 
-async def complete(store: SqliteStore, name: str, number: int) -> bool:
+async def complete(store: JobStore, name: str, number: int) -> bool:
     """Claim job `number` and complete it, each step twice; say whether it was this process that did."""
     now = time.time()
     request = ClaimRequest(job(number), "resize", "images", now, name, now, now + 60)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import sys
+
 import pytest
 from tests.store.samples import NOW, FixedClock, queued
 
@@ -32,7 +35,7 @@ def test_an_absolute_file():
     assert repr(open_store("sqlite:////var/lib/jobs.db")) == "<SqliteStore /var/lib/jobs.db>"
 
 
-@pytest.mark.parametrize("url", ["postgres://me:secret@db/jobs", "dynamodb://jobs", "jobs.db", "", "SQLITE:///jobs.db"])
+@pytest.mark.parametrize("url", ["mysql://me:secret@db/jobs", "jobs.db", "", "SQLITE:///jobs.db"])
 def test_an_unknown_scheme_is_answered_with_the_known_ones(url):
     """Without repeating the URL, which may hold a password."""
     with pytest.raises(ConfigurationError) as refused:
@@ -42,11 +45,55 @@ def test_an_unknown_scheme_is_answered_with_the_known_ones(url):
 
 
 @pytest.mark.parametrize(
-    "url", ["memory://jobs", "sqlite://jobs.db", "sqlite://", "sqlite:///", "sqlite:///jobs.db?wait=1"]
+    "url",
+    [
+        *("memory://jobs", "sqlite://jobs.db", "sqlite://", "sqlite:///", "sqlite:///jobs.db?wait=1"),
+        *("redis://host:port", "redis://host?allow_eviction=1", "redis://host?namespace=a{b}"),
+        *("postgresql://host:port/jobs", "postgresql://host/jobs?schema=a-b"),
+    ],
 )
 def test_a_url_that_makes_no_sense_says_so(url):
     with pytest.raises(ConfigurationError):
         open_store(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "store"),
+    [
+        ("redis://host", "<RedisStore host:6379/0 sqsjobs>"),
+        ("rediss://me:secret@host:6380/3?namespace=shop", "<RedisStore host:6380/3 shop>"),
+        ("postgresql://host/jobs", "<PostgresStore host:5432/jobs sqsjobs>"),
+        ("postgres://me:secret@host:6000/jobs?schema=shop&sslmode=require", "<PostgresStore host:6000/jobs shop>"),
+    ],
+)
+def test_a_server(url, store):
+    """Named without its password."""
+    assert repr(open_store(url)) == store
+
+
+@pytest.mark.parametrize(
+    ("url", "module", "extra"),
+    [("redis://host", "redis", "sqsjobs[redis]"), ("postgresql://host/jobs", "asyncpg", "sqsjobs[postgres]")],
+)
+def test_a_store_whose_client_is_not_installed_says_which_extra_is_missing(url, module, extra, monkeypatch):
+    for name in [
+        name for name in sys.modules if name.startswith((module, "sqsjobs.store.redis", "sqsjobs.store.postgres"))
+    ]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "meta_path", [Absent(module), *sys.meta_path])
+    with pytest.raises(ConfigurationError, match=re.escape(f"pip install '{extra}'")):
+        open_store(url)
+
+
+class Absent:
+    """Finds that a module is not installed."""
+
+    def __init__(self, module):
+        self.module = module
+
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == self.module:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name.partition(".")[0])
 
 
 async def test_the_clock_decides_what_has_expired(tmp_path):

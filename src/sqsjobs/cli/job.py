@@ -18,7 +18,7 @@ from sqsjobs.errors import JobCancelled, JobFailed, ResultExpired
 from sqsjobs.job import JobStatus
 from sqsjobs.store.base import JobRecord
 
-__all__ = ["date", "job", "record_facts"]
+__all__ = ["date", "job", "opened_later", "record_facts"]
 
 
 def job(
@@ -43,7 +43,7 @@ def job(
     Ends with 0, with 1 if the job failed or was cancelled, with 3 if there is no
     such job or it has not ended in time.
     """
-    record = asyncio.run(_record(_opened_later(app, backends), job_id, wait=wait, timeout=timeout))
+    record = asyncio.run(_record(opened_later(app, backends), job_id, wait=wait, timeout=timeout))
     facts = record_facts(record)
     if json:
         show_json(facts)
@@ -52,8 +52,8 @@ def job(
     return FAILED if record.status in (JobStatus.FAILED, JobStatus.CANCELLED) else OK
 
 
-def _opened_later(app: str, backends: Backends) -> App:
-    """An app of which only the job store is used, so that no queue, region or credentials are needed."""
+def opened_later(app: str, backends: Backends) -> App:
+    """Return an app of which only the job store is used, so that no queue, region or credentials are needed."""
     from sqsjobs.transport.memory import MemoryTransport  # noqa: PLC0415 - only the record is wanted
 
     if app:

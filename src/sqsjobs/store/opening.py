@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from urllib.parse import unquote
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final
+from urllib.parse import parse_qsl, unquote, urlencode
 
 from sqsjobs.clock import Clock
 from sqsjobs.errors import ConfigurationError
@@ -11,33 +14,97 @@ from sqsjobs.store.memory import MemoryStore
 
 __all__ = ["open_store"]
 
-_KNOWN = "memory://, sqlite:///relative.db, sqlite:////absolute/path.db"
+_FORMS: Final = (
+    "memory://",
+    "sqlite:///relative.db",
+    "sqlite:////absolute/path.db",
+    "redis://host:6379/0",
+    "rediss://host:6379/0",
+    "postgresql://user@host/database",
+)
 
 
 def open_store(url: str, *, clock: Clock | None = None) -> JobStore:
-    """Return the unopened store that `url` names: ``memory://``, ``sqlite:///relative.db``, ``sqlite:////absolute.db``.
+    """Return the unopened store that `url` names; `docs/stores.md` has all forms.
 
     Raises:
-        ConfigurationError: if no store is known under the URL's scheme, or the rest of it makes no sense.
+        ConfigurationError: if no store is known under the URL's scheme, the rest of it makes no sense, or what the
+            store is made of is not installed.
     """
     scheme, _, rest = url.partition("://")
-    match scheme:
-        case "memory" if not rest:
-            return MemoryStore(clock=clock)
-        case "memory":
-            raise ConfigurationError("a job store in memory has no name: its URL is just memory://")
-        case "sqlite":
-            return _sqlite(rest, clock)
-    # The URL itself may hold a password, so only its scheme is repeated.
-    raise ConfigurationError(f"no job store is known as {scheme[:40]!r}; known are {_KNOWN}")
+    if scheme not in _STORES:
+        # The URL itself may hold a password, so only its scheme is repeated.
+        raise ConfigurationError(f"no job store is known as {scheme[:40]!r}; known are {', '.join(_FORMS)}")
+    return _STORES[scheme](url, rest, clock)
 
 
-def _sqlite(rest: str, clock: Clock | None) -> JobStore:
+def _memory(url: str, rest: str, clock: Clock | None) -> JobStore:  # noqa: ARG001 - as the others
+    if rest:
+        raise ConfigurationError("a job store in memory has no name: its URL is just memory://")
+    return MemoryStore(clock=clock)
+
+
+def _sqlite(url: str, rest: str, clock: Clock | None) -> JobStore:
     from sqsjobs.store.sqlite import SqliteStore  # noqa: PLC0415 - some Pythons are built without SQLite
 
     if not rest.startswith("/") or "?" in rest:
         raise ConfigurationError(
-            f"sqlite://{rest} names no file: sqlite:/// and a path relative to the working directory (sqlite:///jobs.db), "
+            f"{url} names no file: sqlite:/// and a path relative to the working directory (sqlite:///jobs.db), "
             f"or sqlite://// and an absolute one; there are no options"
         )
     return SqliteStore(unquote(rest[1:]), clock=clock)
+
+
+def _redis(url: str, rest: str, clock: Clock | None) -> JobStore:  # noqa: ARG001 - as the others
+    with _extra("redis", "redis"):
+        from sqsjobs.store.redis import RedisStore  # noqa: PLC0415 - an extra
+    plain, options = _without_options(url, {"namespace", "allow_eviction"})
+    return RedisStore(
+        plain,
+        namespace=options.get("namespace", "sqsjobs"),
+        allow_eviction=_flag("allow_eviction", options.get("allow_eviction", "false")),
+        clock=clock,
+    )
+
+
+def _postgres(url: str, rest: str, clock: Clock | None) -> JobStore:  # noqa: ARG001 - as the others
+    with _extra("postgres", "asyncpg"):
+        from sqsjobs.store.postgres import PostgresStore  # noqa: PLC0415 - an extra
+    plain, options = _without_options(url, {"schema"})
+    return PostgresStore(plain, schema=options.get("schema", "sqsjobs"), clock=clock)
+
+
+_STORES: Final[Mapping[str, Callable[[str, str, Clock | None], JobStore]]] = {
+    "memory": _memory,
+    "sqlite": _sqlite,
+    "redis": _redis,
+    "rediss": _redis,
+    "postgresql": _postgres,
+    "postgres": _postgres,
+}
+
+
+@contextmanager
+def _extra(extra: str, module: str) -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as missing:
+        if missing.name != module:
+            raise
+        raise ConfigurationError(
+            f"this job store needs {module}, which is not installed: pip install 'sqsjobs[{extra}]'"
+        ) from None
+
+
+def _without_options(url: str, ours: set[str]) -> tuple[str, dict[str, str]]:
+    """Return the URL without the options of its query that are `ours`, and these."""
+    plain, _, query = url.partition("?")
+    options = parse_qsl(query, keep_blank_values=True)
+    theirs = urlencode([(name, value) for name, value in options if name not in ours])
+    return f"{plain}?{theirs}" if theirs else plain, {name: value for name, value in options if name in ours}
+
+
+def _flag(name: str, text: str) -> bool:
+    if text not in {"true", "false"}:
+        raise ConfigurationError(f"{name} in the job store's URL is true or false, not {text[:40]!r}")
+    return text == "true"

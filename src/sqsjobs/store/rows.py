@@ -15,6 +15,7 @@ from sqsjobs.store.base import ClaimRequest, ClaimResult, JobRecord, RecordChang
 from sqsjobs.store.listing import JobQuery, Page, Place
 
 __all__ = [
+    "ListedRows",
     "Rows",
     "cancel",
     "change",
@@ -37,14 +38,6 @@ class Rows(Protocol):
         """Return the record of that id, expired or not."""
         ...
 
-    def read_many(self, job_ids: Collection[JobId]) -> Iterable[JobRecord]:
-        """Return the records of those ids, as far as there are any, expired or not; envelopes may be left out."""
-        ...
-
-    def newest(self, query: JobQuery, after: Place | None, now: float) -> list[JobRecord]:
-        """Return what `query` lists after the place `after`, and does not expire by `now`: one more than its limit."""
-        ...
-
     def holder(self, task: str, unique: str) -> JobRecord | None:
         """Return the unfinished record of `task` that has the key `unique`, expired or not."""
         ...
@@ -55,6 +48,18 @@ class Rows(Protocol):
 
     def delete(self, job_id: JobId) -> None:
         """Drop the record of that id, if there is one."""
+        ...
+
+
+class ListedRows(Rows, Protocol):
+    """Rows of which many can be read in one go."""
+
+    def read_many(self, job_ids: Collection[JobId]) -> Iterable[JobRecord]:
+        """Return the records of those ids, as far as there are any, expired or not; envelopes may be left out."""
+        ...
+
+    def newest(self, query: JobQuery, after: Place | None, now: float) -> list[JobRecord]:
+        """Return what `query` lists after the place `after`, and does not expire by `now`: one more than its limit."""
         ...
 
 
@@ -71,13 +76,13 @@ def get(rows: Rows, job_id: JobId, now: float) -> JobRecord | None:
     return rules.current(rows.read(job_id), now)
 
 
-def records(rows: Rows, job_ids: Collection[JobId], now: float) -> dict[JobId, JobRecord]:
+def records(rows: ListedRows, job_ids: Collection[JobId], now: float) -> dict[JobId, JobRecord]:
     """Do `JobStore.records`."""
     found = (rules.current(record, now) for record in rows.read_many(job_ids))
     return {record.id: rules.shared(record) for record in found if record is not None}
 
 
-def page(rows: Rows, query: JobQuery, now: float) -> Page[JobRecord]:
+def page(rows: ListedRows, query: JobQuery, now: float) -> Page[JobRecord]:
     """Do `JobStore.page`."""
     found = rows.newest(query, Place.of(query.cursor) if query.cursor else None, now)
     items = tuple(map(rules.listed, found[: query.limit]))

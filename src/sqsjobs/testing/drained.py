@@ -10,7 +10,6 @@ from sqsjobs.events import DeadLettered, Event, JobSettled, JobStarted
 from sqsjobs.outcome import (
     AlreadyEnded,
     AlreadyRunning,
-    Cancelled,
     Discarded,
     Interrupted,
     NotDue,
@@ -25,7 +24,7 @@ from sqsjobs.testing.telling import told_call, told_outcome
 
 __all__ = ["DrainReport", "DrainedJob", "JobsFailed", "drain_report"]
 
-State: TypeAlias = Literal["succeeded", "failed", "discarded", "cancelled", "waiting"]
+State: TypeAlias = Literal["succeeded", "failed", "discarded", "waiting"]
 """Where a drain left a job; "waiting" is for a retry, or for the end of a snooze."""
 
 
@@ -170,7 +169,5 @@ def _state(event: JobSettled) -> State:
             return "succeeded"
         case Discarded():
             return "discarded"
-        case Cancelled():
-            return "cancelled"
         case _:
             return "failed"

@@ -27,7 +27,6 @@ __all__ = [
     "attribute_set_by",
     "plan_queue",
     "queues_mentioned",
-    "refusal_of_plaintext",
 ]
 
 DAY: Final = 86_400
@@ -234,7 +233,7 @@ def attribute_set_by(change: SettingChange, arns: Mapping[str, str]) -> tuple[st
         case SetAttribute(attribute=attribute, new=new):
             return attribute, new
         case RequireTls(queue=queue, old=old):
-            statements = [*_statements(old), refusal_of_plaintext(arns[queue])]
+            statements = [*_statements(old), _refusal_of_plaintext(arns[queue])]
             return "Policy", json.dumps({"Version": "2012-10-17", "Statement": statements})
         case AcceptDeadLetters(source=source, old=old):
             sources = [*_accepted(old), arns[source]]
@@ -245,8 +244,7 @@ def attribute_set_by(change: SettingChange, arns: Mapping[str, str]) -> tuple[st
             assert_never(change)
 
 
-def refusal_of_plaintext(arn: str) -> dict[str, Any]:
-    """Return the policy statement by which the queue of that ARN refuses requests without TLS."""
+def _refusal_of_plaintext(arn: str) -> dict[str, Any]:
     return {
         "Sid": "SqsjobsTlsOnly",
         "Effect": "Deny",
@@ -258,7 +256,7 @@ def refusal_of_plaintext(arn: str) -> dict[str, Any]:
 
 
 def _refuses_plaintext(statement: Mapping[str, Any]) -> bool:
-    ours = refusal_of_plaintext("")
+    ours = _refusal_of_plaintext("")
     return all(statement.get(part) == ours[part] for part in ("Effect", "Condition"))
 
 
