@@ -113,6 +113,24 @@ async def test_after_two_crashes_a_job_runs_alone_so_that_a_pills_mates_are_clea
     assert json.loads(record.result) != os.getpid()
 
 
+@pytest.mark.parametrize(("crashes", "limit", "succeeds"), [(3, 3, True), (4, 3, True), (4, 2, False)])
+async def test_who_ran_alone_is_not_blamed_for_the_death_of_a_worker(rig, crashes, limit, succeeds):
+    """I11: several pills killed the worker that watched over a mate of theirs; had its child died, that would be told."""
+    rig.know(pills.on_the_loop)
+    job_id = await rig.send(pills.on_the_loop)
+    assert rig.store is not None
+    for _ in range(crashes):
+        now = rig.clock.wall()
+        await rig.store.claim(ClaimRequest(job_id, "on_the_loop", "work", now, "killed", now, now + 0.01))
+        await asyncio.sleep(0.02)
+    async with rig.working(crash_limit=limit):
+        await rig.events.wait(ev.JobSettled)
+    record = await rig.record(job_id)
+    assert record.status is (JobStatus.SUCCEEDED if succeeds else JobStatus.FAILED)
+    if not succeeds:  # somebody has to be: it may kill its worker, too
+        assert rig.dead_letter().reason == "crash-limit"
+
+
 async def test_what_a_child_raises_comes_back_as_text_and_steering_as_steering(rig):
     """All ways to end, one child; a lone surrogate is no reason to die."""
     expected: dict[str, Any] = {

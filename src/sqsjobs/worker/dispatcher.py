@@ -225,11 +225,22 @@ class Dispatcher:
             return refusal
         task = held.task
         assert task is not None
-        if held.crashes >= self._options.crash_limit:
+        if self._is_convicted(task, held.crashes):
             return CrashLimitReached(held.crashes)
         if self._claims.counts_attempts and held.attempt > task.retry.max_attempts:
             return Overdelivered(held.delivery.receive_count)
         return None
+
+    def _is_convicted(self, task: Task[..., Any], crashes: int) -> bool:
+        """Whether a job has crashed too often to run again.
+
+        One whose last attempt ran alone, in a child process, is not blamed for an end of which nobody told: where the
+        child had died the worker would have said so; it was the worker that died, of another job or of a signal. It
+        runs alone again, unless that happens again and again.
+        """
+        limit = self._options.crash_limit
+        untold = self._executor.runs_alone(task, crashes - 1)
+        return crashes >= (limit * 2 if untold else limit)
 
     async def _run(self, held: Held) -> Outcome:
         job, task = held.job, held.task

@@ -179,6 +179,10 @@ class Executor:
             return CrashLimitReached(crashes)
         return Crashed(Failure("sqsjobs.ChildDied", str(death)), crashes)
 
+    def runs_alone(self, task: Task[..., Any], crashes: int) -> bool:
+        """Whether a job that has crashed so often runs in a child process, and takes nothing but that down."""
+        return task.executor == "process" or (crashes >= _ALONE_AFTER and self._processes.can_run(task))
+
     async def _through_middleware(self, attempt: Attempt) -> object:
         if not self._middleware:
             return await self._call(attempt)
@@ -193,7 +197,7 @@ class Executor:
 
     async def _call(self, attempt: Attempt) -> object:
         task = attempt.task
-        if task.executor == "process" or (attempt.crashes >= _ALONE_AFTER and self._processes.can_run(task)):
+        if self.runs_alone(task, attempt.crashes):
             return await self._call_in_process(attempt)
         if task.executor == "thread":
             return await self._call_in_thread(attempt)

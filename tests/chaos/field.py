@@ -1,0 +1,325 @@
+"""Where the chaos takes place: a server process, worker processes, this process as the producer, and the ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+import urllib.request
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from tests.chaos import app as jobs
+from tests.chaos.checker import Checked, Letter, check
+from tests.chaos.ledger import Ledger, read_lines
+from tests.chaos.pen import Pen
+
+from sqsjobs import App, EnqueueManyError, EnqueueUncertain
+from sqsjobs.errors import EnqueueRejected, TransportError
+from sqsjobs.job import Call, JobId
+from sqsjobs.transport.base import QueueDescription
+from sqsjobs.transport.provision import QueueSpec
+
+__all__ = ["Field", "Worker", "open_field"]
+
+ROOT = Path(__file__).parents[2]
+NO_FAULTS: dict[str, Any] = {"rules": []}
+
+
+@dataclass(eq=False)
+class Worker:
+    """A worker process, or a supervisor of several."""
+
+    process: asyncio.subprocess.Process
+    pen: Pen
+    started_at: float = field(default_factory=time.monotonic)
+    _signals: int = 0
+    _since: float = 0.0
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def stop(self) -> None:
+        """Ask it to stop; asked twice, at once."""
+        self._signals += 1
+        with suppress(ProcessLookupError):
+            self.process.send_signal(signal.SIGTERM)
+
+    async def kill(self) -> None:
+        with suppress(ProcessLookupError):
+            self.process.kill()
+        await self.ended(within=10)
+
+    async def ended(self, within: float) -> int:
+        """Wait for its end, write it down, and return its exit code."""
+        async with asyncio.timeout(within):
+            code = await self.process.wait()
+        self.pen.write("death", pid=self.pid, code=code, hard=code < 0 or self._signals > 1)
+        return code
+
+    def suspend(self) -> None:
+        self._since = time.monotonic()
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+        self.pen.write("suspended", pid=self.pid, since=self._since)
+
+
+class Field:
+    """A part's ground.
+
+    Attributes:
+        directory: of the ledger, the job store and the logs.
+        random: seeded; all chance comes from it.
+        stored: whether there is a job store.
+        workers: all that were started.
+        progress: is told how much of the part is done, from 0 to 1.
+    """
+
+    def __init__(
+        self, directory: Path, endpoint_url: str, random: Random, app: App, progress: Callable[[float], None]
+    ) -> None:
+        self.directory = directory
+        self.endpoint_url = endpoint_url
+        self.random = random
+        self.app = app
+        self.progress = progress
+        self.workers: list[Worker] = []
+        self.numbers = count()
+        self._pen = Pen(directory, "rig")
+        self._letters: dict[str, list[Letter]] = {}
+
+    @property
+    def stored(self) -> bool:
+        return self.app.store is not None
+
+    # Workers --------------------------------------------------------------------------------------
+
+    async def worker(self, *options: str, memory: int | None = None) -> Worker:
+        """Start a worker with a lease of 2 s and polls of 1 s, unless the options say otherwise."""
+        usual = {"--visibility": "2", "--wait": "1", "--concurrency": "10", "--log-level": "warning"}
+        given = [part for name, value in usual.items() if name not in options for part in (name, value)]
+        limit = ["prlimit", f"--as={memory}"] if memory else []
+        command = [*limit, sys.executable, "-m", "sqsjobs", "worker", "tests.chaos.app:app", *given, *options]
+        with (self.directory / f"worker-{len(self.workers)}.log").open("wb") as log:
+            process = await asyncio.create_subprocess_exec(
+                *command, env=environment(self), cwd=ROOT, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        self._pen.write("supervisor" if "--processes" in options else "worker", pid=process.pid)
+        worker = Worker(process, self._pen)
+        self.workers.append(worker)
+        return worker
+
+    async def has_worked(self, pid: int, within: float = 30) -> None:
+        """Wait until a process has begun a job: its file in the ledger is there."""
+        async with asyncio.timeout(within):
+            while not any(self.directory.glob(f"jobs-{pid}-*")):
+                await asyncio.sleep(0.05)
+
+    def died(self, pid: int, *, hard: bool) -> None:
+        """Write down that a process under a supervisor is gone; `hard`, if it was killed."""
+        self._pen.write("worker", pid=pid)
+        self._pen.write("death", pid=pid, hard=hard)
+
+    @property
+    def alive(self) -> list[Worker]:
+        return [worker for worker in self.workers if worker.process.returncode is None]
+
+    async def stop_all(self) -> list[int]:
+        """Ask all workers to stop, and return their exit codes."""
+        for worker in self.alive:
+            worker.stop()
+        return [await worker.ended(within=60) for worker in self.alive]
+
+    # Jobs -----------------------------------------------------------------------------------------
+
+    async def send(self, calls: Sequence[Call[Any]]) -> None:
+        """Send jobs by one `enqueue_many`, and write down what was said of each; `number` is an argument of all."""
+        numbers = [_number(call) for call in calls]
+        try:
+            handles = await self.app.enqueue_many(calls)
+        except EnqueueManyError as error:
+            for call in error.rejected:
+                self._sent(numbers[call.index], "rejected", call.job_id)
+            for unsure in error.uncertain:
+                self._sent(numbers[unsure.index], "uncertain", unsure.job_id)
+            failed = {call.index for call in error.rejected} | {call.index for call in error.uncertain}
+            handles = list(error.accepted)
+            numbers = [number for index, number in enumerate(numbers) if index not in failed]
+        for number, handle in zip(numbers, handles, strict=True):
+            self._sent(number, "accepted", handle.id)
+
+    async def send_one(self, call: Call[Any]) -> None:
+        """Send a job by `enqueue`, and write down what was said of it."""
+        number = _number(call)
+        try:
+            handle = await self.app.send_call(call)
+        except EnqueueUncertain as error:
+            self._sent(number, "uncertain", error.job_id)
+        except EnqueueRejected as error:
+            self._sent(number, "rejected", error.job_id)
+        else:
+            self._sent(number, "accepted", handle.id)
+
+    def _sent(self, number: int, outcome: str, job: str | None) -> None:
+        self._pen.write("sent", number=number, outcome=outcome, job=job)
+
+    # The server -----------------------------------------------------------------------------------
+
+    async def faults(self, plan: dict[str, Any]) -> None:
+        """Let go wrong what the plan says, and nothing else."""
+        request = urllib.request.Request(f"{self.endpoint_url}/faults", json.dumps(plan).encode(), method="PUT")
+        await asyncio.to_thread(lambda: urllib.request.urlopen(request, timeout=10).close())
+
+    async def counts(self, queue: str = jobs.QUEUE) -> QueueDescription:
+        """Return what a queue holds now: the local server's counts are exact."""
+        for _ in range(20):
+            try:
+                return await self.app.transport.describe(queue)
+            except TransportError:
+                await asyncio.sleep(0.05)
+        return await self.app.transport.describe(queue)
+
+    async def waiting(self, queue: str = jobs.QUEUE) -> int:
+        """Return how many messages a queue holds, whatever their state."""
+        counts = await self.counts(queue)
+        return counts.visible + counts.in_flight + counts.delayed
+
+    async def drained(self, within: float, queue: str = jobs.QUEUE) -> float:
+        """Wait until a queue is empty, and return the seconds that it took.
+
+        Raises:
+            TimeoutError: if it is not empty in time (I19).
+        """
+        since = time.monotonic()
+        while (left := await self.waiting(queue)) > 0:
+            if time.monotonic() - since > within:
+                raise TimeoutError(f"I19: {left} messages are left in {queue!r} after {within:.0f} s without faults")
+            await asyncio.sleep(0.2)
+        return time.monotonic() - since
+
+    async def letters(self, queue: str = jobs.QUEUE) -> list[Letter]:
+        """Return what is in a queue's dead-letter queue, and hide it from others."""
+        found = self._letters.setdefault(queue, [])
+        while received := await self.app.transport.receive(f"{queue}-dlq", limit=10, wait=0, visibility=3600):
+            for delivery in received:
+                said = json.loads(delivery.attributes.get("sqsjobs", "{}"))
+                found.append(Letter(json.loads(delivery.body)["id"], said.get("reason", "moved by SQS")))
+        return found
+
+    # The end --------------------------------------------------------------------------------------
+
+    def ledger(self) -> Ledger:
+        """Return what has been written so far."""
+        return Ledger.of(read_lines(self.directory))
+
+    async def judged(self, queues: Iterable[str] = (jobs.QUEUE,)) -> tuple[Ledger, Checked]:
+        """Check everything, when all is at rest."""
+        ledger = self.ledger()
+        letters = [letter for queue in queues for letter in await self.letters(queue)]
+        store, records = self.app.store, None
+        if store is not None:
+            wanted = {*ledger.runs, *ledger.ids.values()}
+            found = await store.records([JobId(job) for job in wanted])
+            records = {str(job): record for job, record in found.items()}
+        return ledger, check(ledger, letters, records)
+
+    def orphans(self) -> list[int]:
+        """Return the processes of this field that still run (I15)."""
+        return [pid for pid in _processes() if _carries(pid, f"{jobs.LEDGER}={self.directory}".encode())]
+
+
+def environment(made: Field) -> dict[str, str]:
+    """Return what the processes of a field have for an environment."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SQSJOBS_"))}
+    store = {"SQSJOBS_STORE": _store(made.directory)} if made.stored else {}
+    return (
+        kept
+        | store
+        | {
+            "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}",
+            jobs.LEDGER: str(made.directory),
+            "AWS_ENDPOINT_URL_SQS": made.endpoint_url,
+        }
+    )
+
+
+@asynccontextmanager
+async def open_field(
+    directory: Path,
+    random: Random,
+    *,
+    stored: bool = True,
+    queues: Sequence[str] = (jobs.QUEUE,),
+    progress: Callable[[float], None] = lambda _: None,
+) -> AsyncIterator[Field]:
+    """Serve `queues`, each with a dead-letter queue, and end all processes afterwards."""
+    directory.mkdir(parents=True)
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(_server(directory))
+        jobs.app.configure(endpoint_url=url, store=_store(directory) if stored else None)
+        await _create(queues)
+        await stack.enter_async_context(jobs.app)
+        made = Field(directory, url, random, jobs.app, progress)
+        stack.push_async_callback(_end, made)
+        yield made
+
+
+async def _end(made: Field) -> None:
+    for worker in made.alive:
+        await worker.kill()
+    for pid in made.orphans():
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+@asynccontextmanager
+async def _server(directory: Path) -> AsyncIterator[str]:
+    with (directory / "server.log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tests.chaos.server", str(directory)),
+            env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"},
+            cwd=ROOT,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=log,
+        )
+    try:
+        assert process.stdout is not None
+        yield (await process.stdout.readline()).decode().strip()
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def _create(queues: Sequence[str]) -> None:
+    async with jobs.app.queue_admin() as admin:
+        await admin.apply(await admin.plan([QueueSpec(queue) for queue in queues]))
+
+
+def _number(call: Call[Any]) -> int:
+    return int(json.loads(call.arguments)["number"])
+
+
+def _store(directory: Path) -> str:
+    return f"sqlite:///{directory}/jobs.db"
+
+
+def _processes() -> list[int]:
+    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+
+
+def _carries(pid: int, variable: bytes) -> bool:
+    try:
+        return variable in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return False

@@ -1,0 +1,33 @@
+"""Workers that are suspended for longer than their lease, and go on as if nothing had happened (R12)."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tests.chaos import app as jobs
+from tests.chaos.field import Field
+
+__all__ = ["pauses"]
+
+JOBS = 30
+LEASE = 2.0
+
+
+async def pauses(field: Field, size: int) -> dict[str, object]:
+    """Suspend workers `size` times, while another one works on."""
+    workers = [await field.worker("--concurrency", "20") for _ in range(2)]
+    for done in range(size):
+        await field.send([jobs.work.call(next(field.numbers), field.random.uniform(0.2, 1.5)) for _ in range(JOBS)])
+        victim = workers[done % 2]
+        await field.has_worked(victim.pid)
+        await asyncio.sleep(field.random.uniform(0.1, 1))
+        victim.suspend()
+        await asyncio.sleep(LEASE * field.random.uniform(1.2, 1.8))
+        victim.go_on()
+        field.progress((done + 1) / (size + 1))
+    seconds = await field.drained(within=60)
+    return {
+        "pauses": size,
+        "seconds to converge": round(seconds, 1),
+        "exit codes at the end": await field.stop_all(),
+    }

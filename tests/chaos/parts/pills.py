@@ -1,0 +1,50 @@
+"""Jobs that kill the process they run in, between jobs that do not (R10, I11)."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from tests.chaos import app as jobs
+from tests.chaos.field import Field
+
+__all__ = ["pills"]
+
+MATES = 15
+CRASH_LIMIT = 3
+WAYS = ("kill", "segfault", "exit", "abort", "memory")
+MEMORY = 3 * 1024**3
+"""Bytes of address space that a worker has, so that a job which takes all there is meets an end."""
+
+
+async def pills(field: Field, size: int) -> dict[str, object]:
+    """Send `size` pills, in groups of as many as there are ways to die, each with its mates."""
+    worker = await field.worker("--processes", "2", memory=MEMORY)
+    ways: dict[int, str] = {}
+    for n in range(size):
+        ways[number := next(field.numbers)] = WAYS[n % len(WAYS)]
+        await field.send_one(jobs.pill.call(number, ways[number]))
+        await field.send([jobs.work.call(next(field.numbers), 0.2) for _ in range(MATES)])
+        if n % len(WAYS) == len(WAYS) - 1:
+            await field.drained(within=120)
+        field.progress((n + 1) / (size + 1))
+    seconds = await field.drained(within=120)
+    worker.stop()
+    code = await worker.ended(within=60)
+    return {
+        "pills": dict(Counter(ways.values())),
+        "seconds to converge": round(seconds, 1),
+        "supervisor's exit code": code,
+        **await _contained(field, ways),
+    }
+
+
+async def _contained(field: Field, ways: dict[int, str]) -> dict[str, object]:
+    """I11: each pill was started as often as it may be, and is a dead letter; its mates are not."""
+    ledger, checked = await field.judged()
+    starts = Counter(run.number for runs in ledger.runs.values() for run in runs if run.number in ways)
+    for number, way in ways.items():
+        if not 1 <= starts[number] <= CRASH_LIMIT:
+            raise AssertionError(f"I11: the pill {way!r} (number {number}) was started {starts[number]} times")
+    if checked.dead_lettered.total() != len(ways):
+        raise AssertionError(f"I11: {len(ways)} pills, and these dead letters: {dict(checked.dead_lettered)}")
+    return {"dead letters": dict(checked.dead_lettered)}

@@ -1,0 +1,111 @@
+"""Workers that are stopped at any moment of their life, and what is visible when they are gone (R4-R9, R40, I12)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from typing import Any
+
+from tests.chaos import app as jobs
+from tests.chaos.field import Field, Worker
+
+from sqsjobs.job import Call
+
+__all__ = ["LANES", "stops"]
+
+LANES = ("stops-1", "stops-2")
+"""Queues, on each of which one worker after the other is stopped."""
+BACKLOG = 25
+PROMISED = {0: 2.0, 4: 4.0}
+"""Seconds from a worker's end until nothing is hidden, by its exit code: 4 says that a thread was left running."""
+LEASE = 2.0
+SLACK = 0.3
+"""Seconds that it may take us to hear of it, on a busy machine."""
+
+
+async def stops(field: Field, size: int) -> dict[str, object]:
+    """Stop `size` workers, divided among the lanes."""
+    seen = _Seen()
+    async with asyncio.TaskGroup() as group:
+        for lane, queue in enumerate(LANES):
+            share = len(range(lane, size, len(LANES)))
+            group.create_task(_lane(field, queue, share, seen, size))
+    for queue in LANES:
+        await field.worker("--queue", queue)
+        await field.drained(within=120, queue=queue)
+    await field.stop_all()
+    if seen.late:
+        raise AssertionError("; ".join(seen.late))
+    return {
+        "stops": dict(sorted(seen.codes.items())),
+        "second signals": seen.second,
+        "slowest release (s)": round(max(seen.releases, default=0.0), 2),
+    }
+
+
+class _Seen:
+    """What the lanes have seen."""
+
+    def __init__(self) -> None:
+        self.codes: Counter[str] = Counter()
+        self.second = 0
+        self.releases: list[float] = []
+        self.late: list[str] = []
+
+    @property
+    def done(self) -> int:
+        return self.codes.total()
+
+
+async def _lane(field: Field, queue: str, size: int, seen: _Seen, of: int) -> None:
+    for _ in range(size):
+        wanted = BACKLOG - await field.waiting(queue)
+        if wanted > 0:
+            await field.send([_call(field, queue) for _ in range(wanted)])
+        await _one(field, queue, seen)
+        field.progress(seen.done / (of + 1))
+
+
+async def _one(field: Field, queue: str, seen: _Seen) -> None:
+    """Start a worker, stop it at any moment, and watch what it had in hand become visible."""
+    grace = field.random.choice(["0", "0.2", "1"])
+    worker = await field.worker("--queue", queue, "--grace", grace)
+    if field.random.random() < 0.8:
+        await field.has_worked(worker.pid)
+    await asyncio.sleep(field.random.uniform(0, 1.5))
+    worker.stop()
+    hurried = field.random.random() < 0.15 and await _again(field, worker, seen)
+    code = await worker.ended(within=30)
+    gone = time.monotonic()
+    promised = LEASE if hurried else PROMISED.get(code, 0.0)
+    while (counts := await field.counts(queue)).in_flight:
+        if time.monotonic() - gone > promised + SLACK:
+            seen.late.append(
+                f"I12: {counts.in_flight} messages hidden {promised} s after {worker.pid} ended with {code}"
+            )
+            break
+        await asyncio.sleep(0.02)
+    seen.releases.append(time.monotonic() - gone)
+    seen.codes[f"exit {code}"] += 1
+
+
+async def _again(field: Field, worker: Worker, seen: _Seen) -> bool:
+    """Ask a second time; return whether it was still there."""
+    await asyncio.sleep(field.random.uniform(0, 0.5))
+    if worker.process.returncode is not None:
+        return False
+    worker.stop()
+    seen.second += 1
+    return True
+
+
+def _call(field: Field, queue: str) -> Call[Any]:
+    number = next(field.numbers)
+    match field.random.random():
+        case chance if chance < 0.1:
+            return jobs.in_thread.using(queue=queue).call(number, field.random.uniform(0, 2))
+        case chance if chance < 0.15:
+            return jobs.work.using(queue=queue).call(number, 0.1, failures=1)
+        case _:
+            return jobs.work.using(queue=queue).call(number, field.random.expovariate(2))

@@ -1,0 +1,32 @@
+"""The short form of the chaos: each part, as little of it as finds what is broken. `make chaos` is the long one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.chaos.parts import PARTS
+from tests.chaos.runner import run_part
+
+SEED = 1
+REPEATED = {
+    "weather": "retry of a failure",
+    "kills": "its worker was killed",
+    "stops": "interrupted by a stop",
+    "pauses": "its worker was suspended",
+    "pills": "its worker was killed",
+    "fleets": "its worker was killed",
+}
+"""What must have come to pass, or the part has tried nothing."""
+
+
+@pytest.mark.parametrize("name", [name for name in PARTS if not name.endswith("-bare")])
+async def test_nothing_is_lost_and_every_repetition_is_explained(name: str, tmp_path: Path) -> None:
+    """R1-R10, R12, R40, R59, I1-I4, I10-I13, I15, I19: real processes, real signals, a hostile server."""
+    result = await run_part(name, PARTS[name].short, SEED, tmp_path / name)
+    assert result.violations == [], f"see {result.folder}"
+    assert result.checked is not None
+    assert result.checked.repeated[REPEATED[name]] > 0
+    assert result.checked.sent.total() == result.checked.completed + result.checked.dead_lettered.total()
+    if name == "weather":
+        assert len(result.injected) >= 40
