@@ -15,12 +15,12 @@ __all__ = ["rules", "weather"]
 
 OPERATIONS: Final = ("SendMessageBatch", "ReceiveMessage", "DeleteMessageBatch", "ChangeMessageVisibilityBatch")
 LEASE: Final = 6
-SHARE: Final = 0.2
+SHARE: Final = 0.3
 """Of all calls that are struck."""
 WEIGHTS: Final = {"half-open-before": 0.1, "half-open-after": 0.1, "too-large": 0.05, "expired-token": 0.5}
 """Kinds that cost seconds, or megabytes, are rarer; the others have 1."""
 SECONDS: Final = {"latency": 0.2, "late": 0.2, "slow": 0.2}
-AT_ONCE: Final = 40
+AT_ONCE: Final = 20
 """Callers that enqueue at one time, each a job at a time, so that there are many requests."""
 BACKLOG: Final = 400
 
@@ -40,20 +40,21 @@ async def weather(field: Field, size: int) -> dict[str, object]:
 
 
 def rules(share: float) -> list[dict[str, object]]:
-    """Return rules by which a share of the calls of each operation is struck, by all kinds that can happen to it."""
-    made: list[dict[str, object]] = []
+    """Return rules by which a share of the calls of each operation is struck, by all kinds that can happen to it.
+
+    Each kind strikes one of the first calls, so that all have struck, however few calls there are, and chance rules then.
+    """
+    first: list[dict[str, object]] = []
+    later: list[dict[str, object]] = []
     for operation in OPERATIONS:
         kinds = {kind: WEIGHTS.get(kind, 1.0) for kind, it in KINDS.items() if it.can_happen_to(operation)}
-        for kind, weight in kinds.items():
-            rule: dict[str, object] = {
-                "kind": kind,
-                "operation": operation,
-                "rate": share * weight / sum(kinds.values()),
-            }
+        for place, (kind, weight) in enumerate(kinds.items()):
+            rule: dict[str, object] = {"kind": kind, "operation": operation}
             if kind in SECONDS:
                 rule["seconds"] = SECONDS[kind]
-            made.append(rule)
-    return made
+            first.append(rule | {"calls": [2 + 2 * place]})
+            later.append(rule | {"rate": share * weight / sum(kinds.values())})
+    return first + later
 
 
 async def _send(field: Field, size: int) -> None:
