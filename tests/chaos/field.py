@@ -166,8 +166,8 @@ class Field:
             handle = await self.app.send_call(call)
         except EnqueueUncertain as error:
             self._sent(number, "uncertain", error.job_id)
-        except EnqueueRejected as error:
-            self._sent(number, "rejected", error.job_id)
+        except (EnqueueRejected, TransportError):
+            self._sent(number, "rejected", None)
         else:
             self._sent(number, "accepted", handle.id)
 
