@@ -120,11 +120,15 @@ class Field:
         self.workers.append(worker)
         return worker
 
-    async def has_worked(self, pid: int, within: float = 30) -> None:
-        """Wait until a process has begun a job: its file in the ledger is there."""
-        async with asyncio.timeout(within):
-            while not any(self.directory.glob(f"jobs-{pid}-*")):
-                await asyncio.sleep(0.05)
+    async def has_worked(self, pid: int, call: Callable[[], Call[Any]]) -> None:
+        """Wait until a process has begun a job (its file in the ledger is there); others may take what there is."""
+        for tries in range(1200):
+            if any(self.directory.glob(f"jobs-{pid}-*")):
+                return
+            if tries % 20 == 19:
+                await self.send([call() for _ in range(10)])
+            await asyncio.sleep(0.05)
+        raise TimeoutError(f"process {pid} has begun no job for a minute; its log may say why")
 
     def died(self, pid: int, *, hard: bool) -> None:
         """Write down that a process under a supervisor is gone; `hard`, if it was killed."""

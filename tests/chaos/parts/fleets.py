@@ -8,9 +8,12 @@ import signal
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from tests.chaos import app as jobs
 from tests.chaos.field import Field
+
+from sqsjobs.job import Call
 
 __all__ = ["fleets"]
 
@@ -24,10 +27,10 @@ async def fleets(field: Field, size: int) -> dict[str, object]:
     slowest = 0.0
     for done in range(size):
         fleet = await field.worker("--processes", "2", "--grace", "1")
-        await field.send([jobs.work.call(next(field.numbers), field.random.uniform(0.1, 1)) for _ in range(JOBS)])
+        await field.send([_call(field) for _ in range(JOBS)])
         children = await _children_of(fleet.pid, at_least=2)
         victim = field.random.choice(children)
-        await field.has_worked(victim)
+        await field.has_worked(victim, lambda: _call(field))
         await asyncio.sleep(field.random.uniform(0, 0.5))
         await _kill(field, victim)  # another one takes its place
         await asyncio.sleep(field.random.uniform(0, 2))
@@ -45,6 +48,10 @@ async def fleets(field: Field, size: int) -> dict[str, object]:
         "slowest end of orphans (s)": round(slowest, 1),
         "seconds to converge": round(seconds, 1),
     }
+
+
+def _call(field: Field) -> Call[Any]:
+    return jobs.work.call(next(field.numbers), field.random.uniform(0.1, 1))
 
 
 async def _kill(field: Field, pid: int) -> None:

@@ -24,7 +24,7 @@ async def kills(field: Field, size: int) -> dict[str, object]:
     for done in range(size):
         await field.send([_call(field) for _ in range(JOBS_A_KILL)])
         victim = working.pop(0)
-        await field.has_worked(victim.pid)
+        await field.has_worked(victim.pid, lambda: _call(field))
         await asyncio.sleep(field.random.uniform(0, LONGEST_WAIT))
         await victim.kill()
         working.append(await field.worker())

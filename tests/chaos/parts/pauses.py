@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from tests.chaos import app as jobs
 from tests.chaos.field import Field
+
+from sqsjobs.job import Call
 
 __all__ = ["pauses"]
 
@@ -17,9 +20,9 @@ async def pauses(field: Field, size: int) -> dict[str, object]:
     """Suspend workers `size` times, while another one works on."""
     workers = [await field.worker("--concurrency", "20") for _ in range(2)]
     for done in range(size):
-        await field.send([jobs.work.call(next(field.numbers), field.random.uniform(0.2, 1.5)) for _ in range(JOBS)])
+        await field.send([_call(field) for _ in range(JOBS)])
         victim = workers[done % 2]
-        await field.has_worked(victim.pid)
+        await field.has_worked(victim.pid, lambda: _call(field))
         await asyncio.sleep(field.random.uniform(0.1, 1))
         victim.suspend()
         await asyncio.sleep(LEASE * field.random.uniform(1.2, 1.8))
@@ -31,3 +34,7 @@ async def pauses(field: Field, size: int) -> dict[str, object]:
         "seconds to converge": round(seconds, 1),
         "exit codes at the end": await field.stop_all(),
     }
+
+
+def _call(field: Field) -> Call[Any]:
+    return jobs.work.call(next(field.numbers), field.random.uniform(0.2, 1.5))

@@ -72,7 +72,7 @@ async def _one(field: Field, queue: str, seen: _Seen) -> None:
     grace = field.random.choice(["0", "0.2", "1"])
     worker = await field.worker("--queue", queue, "--grace", grace)
     if field.random.random() < 0.8:
-        await field.has_worked(worker.pid)
+        await field.has_worked(worker.pid, lambda: _call(field, queue))
     await asyncio.sleep(field.random.uniform(0, 1.5))
     worker.stop()
     hurried = field.random.random() < 0.15 and await _again(field, worker, seen)
