@@ -26,6 +26,7 @@ from sqsjobs.job import JobStatus
 from sqsjobs.outcome import (
     AlreadyEnded,
     AlreadyRunning,
+    Cancelled,
     Crashed,
     CrashLimitReached,
     Discarded,
@@ -65,6 +66,7 @@ EVERY_KIND: list[Outcome] = [
     Discarded("enough"),
     Rejected("never"),
     Interrupted(1),
+    Cancelled(),
     LostLease("expired"),
     Unstarted(),
     Poison("invalid-envelope", "not JSON"),
@@ -96,6 +98,7 @@ def test_there_is_an_example_of_every_outcome():
         (Snoozed(30), Verdict(Hide(30), JobStatus.QUEUED, attempt_back=True)),
         (Discarded("x"), Verdict(Delete(), JobStatus.DISCARDED)),
         (Interrupted(3), Verdict(Hide(3), JobStatus.QUEUED, attempt_back=True)),
+        (Cancelled(), Verdict(Delete(), JobStatus.CANCELLED)),
         (LostLease("x"), Verdict(Leave(), JobStatus.QUEUED)),
         (Unstarted(), Verdict(Hide(0))),
         (AlreadyRunning(20), Verdict(Hide(23))),

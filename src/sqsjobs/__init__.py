@@ -56,12 +56,14 @@ from sqsjobs.errors import (
     UnknownJob,
     UnknownTask,
     UnsupportedVersion,
+    UntrustedEnvelope,
 )
 from sqsjobs.events import Event, Observer
 from sqsjobs.handle import JobHandle
 from sqsjobs.job import Call, JobId, JobStatus
 from sqsjobs.outcome import Failure
 from sqsjobs.retry import Backoff, Retry, constant, exponential
+from sqsjobs.sealing import Ed25519Key, Ed25519PublicKey, HmacKey, Signing
 from sqsjobs.store.base import JobRecord, JobStore
 from sqsjobs.store.tracking import Tracking
 from sqsjobs.task import AsyncTask, SyncTask, Task, task
@@ -118,6 +120,11 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "JobStore",
     "MemoryStore",
     "SqliteStore",
+    # Sealed messages
+    "Signing",
+    "HmacKey",
+    "Ed25519Key",
+    "Ed25519PublicKey",
     # Events
     "Event",
     "Observer",
@@ -143,6 +150,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "JobCancelled",
     "LeaseLost",
     "InvalidEnvelope",
+    "UntrustedEnvelope",
     "UnsupportedVersion",
     "TransportError",
     "QueueNotFound",

@@ -5,13 +5,28 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from enum import StrEnum
-from typing import Protocol, TypeAlias
+from math import isfinite
+from typing import Final, Protocol, TypeAlias
 
 import msgspec
 
+from sqsjobs.errors import JobCancelled
 from sqsjobs.job import JobId
 
-__all__ = ["CallNext", "JobContext", "LeaseState", "LeaseView", "Middleware", "current_job", "running_job"]
+__all__ = [
+    "NO_LINE",
+    "CallNext",
+    "JobContext",
+    "JobLine",
+    "LeaseState",
+    "LeaseView",
+    "Middleware",
+    "current_job",
+    "running_job",
+]
+
+_NOTE_LENGTH: Final = 500
+"""Characters of a progress note that are kept."""
 
 
 class LeaseState(StrEnum):
@@ -31,6 +46,32 @@ class LeaseView(Protocol):
         ...
 
 
+class JobLine(Protocol):
+    """The line between a running job and its worker; any thread may use it."""
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the job's cancellation was asked for."""
+        ...
+
+    def report(self, done: float, total: float | None, note: str) -> None:
+        """Take progress along to where it is recorded; does not wait, and raises nothing."""
+        ...
+
+
+class _NoLine:
+    """Nobody records what a job says, and nobody can cancel it."""
+
+    cancelled = False
+
+    def report(self, done: float, total: float | None, note: str) -> None:
+        """Drop it."""
+
+
+NO_LINE: Final[JobLine] = _NoLine()
+"""The line of a job of which no record is kept."""
+
+
 class JobContext(msgspec.Struct, frozen=True):
     """The job that is running, as it sees itself.
 
@@ -46,6 +87,7 @@ class JobContext(msgspec.Struct, frozen=True):
         fencing_token: rises with every claim of the job; 0 without a job store. A resource that refuses
             writes with a lower token than it has seen is safe from workers that lost their lease.
         lease: whether the right to work on the job still stands.
+        line: to the worker; `progress` and `cancelled` go over it.
     """
 
     id: JobId
@@ -58,6 +100,38 @@ class JobContext(msgspec.Struct, frozen=True):
     deadline: float | None
     fencing_token: int
     lease: LeaseView
+    line: JobLine = NO_LINE
+
+    def progress(self, done: float, total: float | None = None, note: str = "") -> None:
+        """Say how far the job has come, for whoever reads its record or watches it.
+
+        Call it as often as is convenient, from a coroutine, a thread or a child process: it does not wait, at most
+        one call a second is written, and the last one always. Without a job store it does nothing.
+
+        Args:
+            done: how much is done, in whatever the job counts.
+            total: how much there is to do, if that is known.
+            note: what it is at; 500 characters are kept.
+
+        Raises:
+            ValueError: if `done` or `total` is no finite number.
+        """
+        if not isfinite(done) or (total is not None and not isfinite(total)):
+            raise ValueError(f"progress is a finite number of a finite number, not {done!r} of {total!r}")
+        self.line.report(done, total, note[:_NOTE_LENGTH])
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the job's cancellation was asked for: a thread, which nobody can stop, ends itself then.
+
+        A coroutine is cancelled, and a child process killed, without asking here.
+        """
+        return self.line.cancelled
+
+    def raise_if_cancelled(self) -> None:
+        """Raise `JobCancelled` if `cancelled`: for loops of functions that run in threads."""
+        if self.line.cancelled:
+            raise JobCancelled(self.id)
 
 
 running_job: ContextVar[JobContext | None] = ContextVar("sqsjobs_running_job", default=None)

@@ -15,6 +15,7 @@ from sqsjobs.job import JobStatus
 from sqsjobs.outcome import (
     AlreadyEnded,
     AlreadyRunning,
+    Cancelled,
     Crashed,
     CrashLimitReached,
     Discarded,
@@ -132,6 +133,7 @@ class Situation:
         retry: the task's policy; the default one where the task is unknown.
         on_exhausted: what the task wants when no attempts are left.
         fifo: whether the queue is FIFO: its messages are never sent anew, which would lose their place.
+        sends_anew: whether this worker can send at all: one that only verifies signatures cannot.
         hidden_for: since the receipt; SQS hides a message for 12 h at most.
         age: since SQS got the message.
         retention: how long the queue keeps a message.
@@ -147,6 +149,7 @@ class Situation:
     retry: Retry = Retry()  # noqa: RUF009 - frozen
     on_exhausted: Literal["dead-letter", "discard"] = "dead-letter"
     fifo: bool = False
+    sends_anew: bool = True
     hidden_for: float = 0.0
     age: float = 0.0
     retention: float = 345_600.0
@@ -189,6 +192,8 @@ def decide(outcome: Outcome, situation: Situation) -> Verdict:  # noqa: C901, PL
             return _dead_lettered(situation, "rejected", reason, Failure("sqsjobs.Reject", reason))
         case Interrupted(linger):
             return _kept(situation, linger, JobStatus.QUEUED, attempt_back=True)
+        case Cancelled():
+            return Verdict(Delete(), JobStatus.CANCELLED)
         case LostLease():
             return Verdict(Leave(), JobStatus.QUEUED)
         case Unstarted():
@@ -257,7 +262,7 @@ def _parked(situation: Situation, code: str, problem: str) -> Verdict:
 def _hidden(situation: Situation, delay: float, status: JobStatus | None, *, attempt_back: bool = False) -> Verdict:
     """Hide within SQS's limits; beyond them a standard queue's message is sent anew and a FIFO one comes early."""
     ages = situation.age + delay
-    if situation.fifo:
+    if situation.fifo or not situation.sends_anew:
         if ages >= situation.retention - _VISIBILITY_MARGIN:
             detail = f"the message would have been dropped after {situation.retention:g} s before it was due again"
             return _dead_lettered(situation, "retention", detail, Failure("sqsjobs.Retention", detail))
@@ -284,7 +289,7 @@ class Annotation(msgspec.Struct, frozen=True, omit_defaults=True):
     """Why a message is in the dead-letter queue: the JSON of its one attribute, at most 2 KiB.
 
     Attributes:
-        reason: ``invalid-envelope``, ``invalid-arguments``, ``unknown-task``, ``unsupported-version``, ``exhausted``,
+        reason: ``invalid-envelope``, that of an `UntrustedEnvelope`, ``invalid-arguments``, ``unknown-task``, ``unsupported-version``, ``exhausted``,
             ``failed`` (for good), ``timed-out`` (for good), ``rejected``, ``crash-limit`` or ``retention``.
         queue: the queue it came from.
         worker: which worker put it here.

@@ -13,7 +13,7 @@ import msgspec
 from sqsjobs.errors import InvalidEnvelope, UnsupportedVersion
 from sqsjobs.job import NO_HEADERS, Job, checked_job_id
 
-__all__ = ["MAX_ENVELOPE_BYTES", "VERSION", "decode", "encode", "without_noncharacters"]
+__all__ = ["MAX_ENVELOPE_BYTES", "VERSION", "decode", "encode", "version_of", "without_noncharacters"]
 
 VERSION: Final = 1
 """The major version that is written, and the newest that is read."""
@@ -114,12 +114,17 @@ def decode(body: str, *, queue: str, message_id: str, group: str | None = None, 
     )
 
 
-def _refuse_newer(body: str) -> None:
+def version_of(body: str) -> int | None:
+    """Return the major version that a message body says it has, or None if it says none."""
     try:
-        version = _version_decoder.decode(body).sqsjobs
+        return _version_decoder.decode(body).sqsjobs
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
-        return
-    if version > VERSION:
+        return None
+
+
+def _refuse_newer(body: str) -> None:
+    version = version_of(body)
+    if version is not None and version > VERSION:
         raise UnsupportedVersion(version, VERSION)
 
 

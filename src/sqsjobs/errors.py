@@ -21,6 +21,7 @@ The tree of errors::
     ├── JobCancelled              the job was cancelled
     ├── LeaseLost                 a job's lease ended while it ran
     ├── InvalidEnvelope           a message body that is no job (poison)
+    │   └── UntrustedEnvelope     … because it is not what somebody with the keys has sealed
     ├── UnsupportedVersion        an envelope newer than this worker reads
     ├── TransportError            a call to SQS failed
     │   ├── QueueNotFound         … because the queue does not exist
@@ -78,6 +79,7 @@ __all__ = [
     "UnknownJob",
     "UnknownTask",
     "UnsupportedVersion",
+    "UntrustedEnvelope",
 ]
 
 
@@ -299,7 +301,26 @@ class LeaseLost(SqsJobsError):
 
 
 class InvalidEnvelope(SqsJobsError):
-    """Raised when a message body is no job: it can never run, here or on any worker."""
+    """Raised when a message body is no job: it can never run, here or on any worker.
+
+    Attributes:
+        code: why, in one word, as the dead letter's reason.
+    """
+
+    code: str = "invalid-envelope"
+
+
+class UntrustedEnvelope(InvalidEnvelope):
+    """Raised when a message is not what somebody with the keys has sealed for this queue.
+
+    Attributes:
+        code: ``unsigned``, ``bad-signature``, ``unknown-key``, ``revoked-key``, ``expired``, ``wrong-queue``,
+            ``wrong-environment`` or ``mismatch``.
+    """
+
+    def __init__(self, code: str, problem: str) -> None:
+        super().__init__(problem)
+        self.code = code
 
 
 class UnsupportedVersion(SqsJobsError):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from functools import cache
 from typing import TypeAlias
 
 import msgspec
@@ -12,6 +14,7 @@ from sqsjobs.job import JobStatus
 __all__ = [
     "AlreadyEnded",
     "AlreadyRunning",
+    "Cancelled",
     "CrashLimitReached",
     "Crashed",
     "Discarded",
@@ -31,6 +34,7 @@ __all__ = [
     "TimedOut",
     "Unknown",
     "Unstarted",
+    "word_of",
 ]
 
 
@@ -124,6 +128,11 @@ class Interrupted:
 
 
 @dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The job's cancellation was asked for while the function ran, and it ended without a result."""
+
+
+@dataclass(frozen=True, slots=True)
 class LostLease:
     """The lease ended while the function ran; the message is not touched again."""
 
@@ -206,6 +215,7 @@ Outcome: TypeAlias = (
     | Discarded
     | Rejected
     | Interrupted
+    | Cancelled
     | LostLease
     | Unstarted
     | Poison
@@ -218,3 +228,13 @@ Outcome: TypeAlias = (
     | StoreDown
 )
 """What became of a delivery: of the run it led to, or why it led to none."""
+
+
+def word_of(outcome: Outcome) -> str:
+    """Return what became of a delivery in a word, such as ``"succeeded"`` or ``"timed-out"``."""
+    return _word_of_class(type(outcome).__name__)
+
+
+@cache
+def _word_of_class(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()

@@ -103,8 +103,10 @@ def check_sendable(sending: Sending) -> None:
         )
 
 
-def message_of(job: Job, delay: float = 0.0) -> OutgoingMessage:
+def message_of(job: Job, body: str, delay: float = 0.0) -> OutgoingMessage:
     """Return the message that carries `job`, visible after `delay` seconds (rounded up: SQS counts whole ones).
+
+    `body` is the job's envelope, as `Sealing.seal` made it.
 
     On a FIFO queue its deduplication id is the job's id and epoch: a send that is repeated is one message, and a
     job that is sent anew is not swallowed by SQS's memory of five minutes.
@@ -113,7 +115,7 @@ def message_of(job: Job, delay: float = 0.0) -> OutgoingMessage:
         PayloadTooLarge: if it is larger than `envelope.MAX_ENVELOPE_BYTES`.
     """
     message = OutgoingMessage(
-        envelope.encode(job),
+        body,
         delay=math.ceil(delay),
         group=job.group,
         deduplication_id=f"{job.id}-{job.epoch}" if is_fifo(job.queue) else None,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -28,6 +28,10 @@ class Settings:
         endpoint_url: of another server than AWS's (``AWS_ENDPOINT_URL_SQS``, ``AWS_ENDPOINT_URL``, key ``endpoint-url``).
         region: of the queues (``AWS_REGION``, ``AWS_DEFAULT_REGION``, key ``region``).
         wire: which way calls to SQS take: auto, lean or aioboto3 (``SQSJOBS_WIRE``, key ``wire``).
+        environment: bound into sealed envelopes (``SQSJOBS_ENVIRONMENT``, key ``environment``).
+        signing_keys: the keys of signatures (``SQSJOBS_SIGNING_KEYS``, which may be ``file:PATH``; in no file of the project).
+        require_signature: refuse what is not signed (``SQSJOBS_REQUIRE_SIGNATURE``, key ``require-signature``).
+        revoked_keys: ids of keys that count no more (``SQSJOBS_REVOKED_KEYS``, key ``revoked-keys``).
     """
 
     app: str | None = None
@@ -37,6 +41,10 @@ class Settings:
     endpoint_url: str | None = None
     region: str | None = None
     wire: str | None = None
+    environment: str | None = None
+    signing_keys: str | None = field(default=None, repr=False)
+    require_signature: str | None = None
+    revoked_keys: str | None = None
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, directory: Path | None = None) -> Self:
@@ -58,16 +66,34 @@ _VARIABLES: Final[Mapping[str, tuple[str, ...]]] = {
     "endpoint_url": ("AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL"),
     "region": ("AWS_REGION", "AWS_DEFAULT_REGION"),
     "wire": ("SQSJOBS_WIRE",),
+    "environment": ("SQSJOBS_ENVIRONMENT",),
+    "signing_keys": ("SQSJOBS_SIGNING_KEYS",),
+    "require_signature": ("SQSJOBS_REQUIRE_SIGNATURE",),
+    "revoked_keys": ("SQSJOBS_REVOKED_KEYS",),
 }
 """The variables of each setting; the first that is set and not empty counts."""
 
 
+_SECRET: Final = frozenset({"signing_keys"})
+"""Settings that stand in no file that could be committed, and that may be in a file of their own."""
+
+
 def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {
-        setting: value
+        setting: _secret(value, variables[0]) if setting in _SECRET else value
         for setting, variables in _VARIABLES.items()
         if (value := next(filter(None, map(environ.get, variables)), None))
     }
+
+
+def _secret(value: str, variable: str) -> str:
+    """Return a secret: the content of a file that is mounted, or the value itself."""
+    if not value.startswith("file:"):
+        return value
+    try:
+        return Path(value.removeprefix("file:")).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"cannot read the file that {variable} names: {error}") from error
 
 
 def _from_pyproject(directory: Path) -> dict[str, str]:
@@ -88,12 +114,18 @@ def _table(file: Path) -> Any:
 
 
 def _checked(table: Any, file: Path) -> dict[str, str]:
-    known = {field.name.replace("_", "-"): field.name for field in fields(Settings)}
+    known = {setting.name.replace("_", "-"): setting.name for setting in fields(Settings)}
     if not isinstance(table, dict):
         raise ConfigurationError(f"{file}: tool.sqsjobs is a table, not {table!r}")
     for key, value in table.items():
+        if known.get(key) in _SECRET:
+            raise ConfigurationError(f"{file}: {key} holds secrets, which do not belong here: set {_variable(key)}")
         if key not in known:
             raise ConfigurationError(f"{file}: [tool.sqsjobs] has no key {key!r}; it has {', '.join(known)}")
         if not isinstance(value, str):
             raise ConfigurationError(f"{file}: [tool.sqsjobs] {key} is a text, not {value!r}")
     return {known[key]: value for key, value in table.items()}
+
+
+def _variable(key: str) -> str:
+    return _VARIABLES[key.replace("-", "_")][0]

@@ -8,11 +8,13 @@ from collections.abc import Collection
 
 import pytest
 
-from sqsjobs.cli.dead_letters import MOVED_BY_SQS, Choice, DeadLetters, Letter, Redrive
+from sqsjobs.cli.dead_letters import MOVED_BY_SQS, Choice, DeadLetters, Letter, Place, Redrive
 from sqsjobs.cli.exits import NOT_YET, OK
 from sqsjobs.disposition import ANNOTATION, Annotation
+from sqsjobs.envelope import encode
 from sqsjobs.job import Job, JobStatus, new_job_id
 from sqsjobs.outcome import Failure
+from sqsjobs.sealing import Sealing
 from sqsjobs.sending import message_of
 from sqsjobs.store.base import Claimed, ClaimRequest, JobRecord, RecordChange
 from sqsjobs.store.memory import MemoryStore
@@ -35,7 +37,7 @@ def a_job(task: str = "resize", *, queue: str = "images", group: str | None = No
 
 def letter(job: Job, note: Annotation | None) -> OutgoingMessage:
     attributes = {} if note is None else {ANNOTATION: note.encode()}
-    body = message_of(job).body
+    body = encode(job)
     fifo = job.queue.endswith(".fifo")
     return OutgoingMessage(body, group=job.group, deduplication_id=job.id if fifo else None, attributes=attributes)
 
@@ -80,7 +82,7 @@ async def failed_record(store: MemoryStore, job: Job) -> int:
 async def test_letters_are_read_with_their_reason(transport):
     job = a_job()
     await transport.send("images-dlq", [letter(job, annotation(job)), OutgoingMessage("no job")])
-    async with DeadLetters(transport, "images", "images-dlq", wait=0) as place:
+    async with DeadLetters(transport, Place("images-dlq", "images"), wait=0) as place:
         good, bad = sorted(await read(place), key=lambda it: it.job is None)
     assert (good.id, good.task, good.reason) == (job.id, "resize", "exhausted")
     assert (bad.id, bad.task, bad.reason) == (bad.delivery.message_id, "", MOVED_BY_SQS)
@@ -92,7 +94,7 @@ async def test_reading_leaves_everything_visible(transport):
     jobs = [a_job() for _ in range(25)]
     for job in jobs:
         await transport.send("images-dlq", [letter(job, None)])
-    async with DeadLetters(transport, "images", "images-dlq", wait=0) as place:
+    async with DeadLetters(transport, Place("images-dlq", "images"), wait=0) as place:
         assert {it.id for it in await read(place)} == {job.id for job in jobs}
         assert await visible(transport, "images-dlq") == 0
     assert await visible(transport, "images-dlq") == 25
@@ -103,7 +105,7 @@ async def test_reading_gives_back_when_it_is_cancelled(transport):
     reading = asyncio.Event()
 
     async def reader() -> None:
-        async with DeadLetters(transport, "images", "images-dlq", wait=0) as place:
+        async with DeadLetters(transport, Place("images-dlq", "images"), wait=0) as place:
             async for _ in place.batches(1):
                 reading.set()
                 await asyncio.Event().wait()
@@ -118,14 +120,14 @@ async def test_reading_gives_back_when_it_is_cancelled(transport):
 async def test_reading_stops_at_the_limit(transport):
     for _ in range(15):
         await transport.send("images-dlq", [letter(a_job(), None)])
-    async with DeadLetters(transport, "images", "images-dlq", wait=0) as place:
+    async with DeadLetters(transport, Place("images-dlq", "images"), wait=0) as place:
         assert len(await read(place, limit=12)) == 12
 
 
 async def test_a_choice_is_by_id_task_and_reason(transport):
     job = a_job()
     await transport.send("images-dlq", [letter(job, annotation(job))])
-    async with DeadLetters(transport, "images", "images-dlq", wait=0) as place:
+    async with DeadLetters(transport, Place("images-dlq", "images"), wait=0) as place:
         (it,) = await read(place)
     assert it in Choice()
     assert it in Choice(ids={job.id}, task="resize", reason="exhausted")
@@ -143,9 +145,9 @@ async def redriven(
     queues: Collection[str] = ("images", "orders.fifo"),
     rate: float = 1e6,
 ) -> list[str]:
-    redrive = Redrive(transport, store, queues, rate)
+    redrive = Redrive(transport, store, Sealing(), rate)
     problems = []
-    async with DeadLetters(transport, source, dead_letter_name(source), wait=0) as place:
+    async with DeadLetters(transport, Place(dead_letter_name(source), source, queues), wait=0) as place:
         async for batch in place.batches(100):
             problems += [fate.problem for fate in await redrive.carry_out(batch, place, now=NOW + 100)]
     return problems
@@ -153,7 +155,7 @@ async def redriven(
 
 async def received(transport, queue: str) -> list[Letter]:
     deliveries = await transport.receive(queue, limit=10, wait=0, visibility=30)
-    return [Letter.of(delivery, queue) for delivery in deliveries]
+    return [await Letter.of(delivery, Place("", queue)) for delivery in deliveries]
 
 
 async def test_a_redriven_job_is_queued_again(transport, store):
@@ -213,7 +215,7 @@ async def test_what_is_no_job_stays_where_it_is(transport, store):
 async def test_fifo_deduplication_does_not_swallow_a_redriven_job(transport, store):
     """The job was first sent within the five minutes of SQS's memory; the epoch makes it another message."""
     job = a_job(queue="orders.fifo", group="g1")
-    await transport.send("orders.fifo", [message_of(job)])
+    await transport.send("orders.fifo", [message_of(job, encode(job))])
     (delivery,) = await transport.receive("orders.fifo", limit=1, wait=0, visibility=30)
     await transport.delete("orders.fifo", [delivery.receipt_handle])
     await failed_record(store, job)
@@ -260,7 +262,7 @@ async def test_a_job_without_an_id_of_its_own_keeps_the_one_it_got(transport, st
     note = annotation(job, epoch=epoch)
     bare = OutgoingMessage('{"sqsjobs":1,"task":"resize"}', attributes={ANNOTATION: note.encode()})
     await transport.send("images-dlq", [bare])
-    async with DeadLetters(transport, "images", "images-dlq", wait=0) as place:
+    async with DeadLetters(transport, Place("images-dlq", "images"), wait=0) as place:
         (it,) = await read(place)
     assert it.id == job.id
     assert it in Choice(ids={job.id})
@@ -277,7 +279,7 @@ async def test_an_annotation_whose_id_is_none_is_not_believed(transport):
     note = Annotation("exhausted", "images", "w1", "", job_id="../x")
     bare = OutgoingMessage('{"sqsjobs":1,"task":"resize"}', attributes={ANNOTATION: note.encode()})
     await transport.send("images-dlq", [bare])
-    async with DeadLetters(transport, "images", "images-dlq", wait=0) as place:
+    async with DeadLetters(transport, Place("images-dlq", "images"), wait=0) as place:
         (it,) = await read(place)
     assert it.id == it.delivery.message_id
 

@@ -10,10 +10,10 @@ import structlog
 from tests.observability.samples import EVERY_KIND, FAILED, JOB, SECRET, poison
 
 from sqsjobs import events as ev
-from sqsjobs.context import JobContext, LeaseState
+from sqsjobs.context import JobContext, LeaseState, running_job
 from sqsjobs.job import JobId
 from sqsjobs.observability.floodgate import Floodgate
-from sqsjobs.observability.logs import LogObserver, job_log_context
+from sqsjobs.observability.logs import LogObserver, add_job
 from sqsjobs.outcome import Interrupted, Rejected, RetryRequested, Snoozed, Succeeded, TimedOut
 
 
@@ -132,10 +132,13 @@ def test_what_a_job_logs_carries_the_job():
 
     job = JobContext(JobId("0" * 16), "resize", "images", 2, {}, None, 0.0, None, fencing_token=1, lease=Held())
     stream = io.StringIO()
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(stream))
+    structlog.configure(
+        [add_job, *structlog.get_config()["processors"]], logger_factory=structlog.PrintLoggerFactory(stream)
+    )
     try:
-        with job_log_context(job):
-            structlog.get_logger().info("half done")
+        token = running_job.set(job)
+        structlog.get_logger().info("half done")
+        running_job.reset(token)
         structlog.get_logger().info("outside")
     finally:
         structlog.reset_defaults()

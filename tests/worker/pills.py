@@ -36,6 +36,20 @@ def too_long(started: str) -> None:
 
 
 @task(queue="work", executor="process")
+def tells_progress(steps: int) -> int:
+    """Says how far it is, more often than anybody writes it, and last of all how far it came."""
+    for step in range(steps):
+        current_job().progress(step, steps, f"step {step}")
+    current_job().progress(steps, steps, "all done")
+    return steps
+
+
+@task(queue="work", executor="process")
+def takes_a_minute() -> None:
+    time.sleep(60)
+
+
+@task(queue="work", executor="process")
 def takes(seconds: float) -> float:
     time.sleep(seconds)
     return seconds

@@ -238,7 +238,7 @@ class Rig:
         **options: Any,
     ) -> Worker:
         """Build a worker of `queues` (``work``); options of `Worker` and of `WorkerOptions`, by name."""
-        own = {name: options.pop(name) for name in ("lifespan", "middleware", "scope", "app_path") if name in options}
+        own = {name: options.pop(name) for name in ("lifespan", "middleware", "app_path", "sealing") if name in options}
         return Worker(
             registry=self.registry if registry is None else registry,
             transport=transport or self.transport,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-from contextlib import contextmanager
 
 import pytest
 from tests.worker.virtual import virtually
@@ -75,29 +74,6 @@ async def test_jobs_do_not_see_each_others_contexts(rig):
     await rig.send_many(job, 10)
     await rig.drain(concurrency=2)
     assert seen == ["nobody"] * 10
-
-
-async def test_a_scope_is_around_every_attempt_in_its_context(rig):
-    """The app binds the job to log lines there."""
-
-    @contextmanager
-    def scope(job):
-        token = user.set(job.id)
-        yield
-        user.reset(token)
-
-    @rig.task()
-    async def coroutine() -> str:
-        return user.get()
-
-    @rig.task()
-    def thread() -> str:
-        return user.get()
-
-    jobs = [await rig.send(coroutine), await rig.send(thread)]
-    async with rig.working(scope=scope):
-        await rig.events.wait(ev.JobSettled, count=2)
-    assert [(await rig.record(job_id)).result.decode() for job_id in jobs] == [f'"{job_id}"' for job_id in jobs]
 
 
 # Middleware ----------------------------------------------------------------------------------------------

@@ -140,8 +140,8 @@ async def test_a_newer_version_of_the_envelope_is_parked(rig):
     @rig.task()
     async def add(a: int = 0) -> None: ...
 
-    await rig.send_body('{"sqsjobs": 2, "task": "add", "args": {"a": 1}}')
-    await rig.send_body('{"sqsjobs": 3, "task": {"module": "m"}, "args": ["changed"]}')
+    await rig.send_body('{"sqsjobs": 3, "task": "add", "args": {"a": 1}}')
+    await rig.send_body('{"sqsjobs": 4, "task": {"module": "m"}, "args": ["changed"]}')
     async with rig.working():
         await rig.events.wait(ev.JobSettled, count=2)
     assert [event.outcome.code for event in rig.events.of(ev.JobSettled)] == ["unsupported-version"] * 2

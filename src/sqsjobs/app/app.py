@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack  # Any: tasks of ev
 
 import msgspec
 
-from sqsjobs.app.plan import UNSET, Plan, PlanChanges, Unset
+from sqsjobs.app.plan import UNSET, Plan, PlanChanges, Unset, Whereabouts
 from sqsjobs.app.portal import Portal
 from sqsjobs.app.session import Backends, Session
 from sqsjobs.app.tally import Tally
@@ -24,6 +24,7 @@ from sqsjobs.handle import JobHandle
 from sqsjobs.job import Call, JobId, checked_job_id
 from sqsjobs.producer import NotEnqueued, SendOutcome
 from sqsjobs.registry import Registry, tasks_in
+from sqsjobs.sealing import Sealing, Signing
 from sqsjobs.settings import Settings
 from sqsjobs.store.base import JobRecord, JobStore
 from sqsjobs.store.tracking import Tracking
@@ -32,7 +33,6 @@ from sqsjobs.transport.base import Transport
 
 if TYPE_CHECKING:  # imported by those who run a worker, or administer queues
     from sqsjobs.transport.admin import QueueAdmin
-    from sqsjobs.worker.executor import JobScope
     from sqsjobs.worker.options import WatchedQueue
     from sqsjobs.worker.worker import Lifespan, Worker
 
@@ -53,6 +53,8 @@ class App:
         transport: to the queues; SQS itself by default.
         queue_prefix, endpoint_url, region: of the default transport.
         tracking: how much of a job is recorded: "full" by default.
+        signing: the keys with which envelopes are signed and verified; None for none.
+        environment: such as "production": an envelope sealed in another one is refused.
         lifespan: makes the context that is entered once in every worker process, around its jobs.
         middleware: wrappers of every attempt in a worker, the first one outermost.
         observers: readers of events.
@@ -74,6 +76,8 @@ class App:
         endpoint_url: str | None = None,
         region: str | None = None,
         tracking: Tracking | None = None,
+        signing: Signing | Unset | None = UNSET,
+        environment: str | None = None,
         lifespan: Lifespan | None = None,
         middleware: Sequence[Middleware] = (),
         observers: Sequence[Observer] = (),
@@ -92,6 +96,8 @@ class App:
             endpoint_url=endpoint_url,
             region=region,
             tracking=tracking,
+            signing=signing,
+            environment=environment,
             observers=tuple(observers),
         )
         self._worker_options: dict[str, Any] = {"allow_no_dlq": allow_no_dlq, "annotate_errors": annotate_errors}
@@ -211,6 +217,11 @@ class App:
         return self._opened().transport
 
     @property
+    def sealing(self) -> Sealing:
+        """The layers around envelopes; `ConfigurationError` where the app is not open."""
+        return self._opened().sealing
+
+    @property
     def store(self) -> JobStore | None:
         """The open job store, or None if no records are kept; `ConfigurationError` where the app is not open."""
         return self._opened().store
@@ -228,6 +239,19 @@ class App:
     def names_store(self) -> bool:
         """Whether the program or the settings say which job store there is, be it none."""
         return self._plan.names_store(Settings.load())
+
+    @property
+    def chosen_store(self) -> str | JobStore | None:
+        """The job store, or its URL, as the program or the settings say it; it is not opened."""
+        return self._plan.chosen_store(Settings.load())
+
+    def whereabouts(self) -> Whereabouts:
+        """Return where the queues are at SQS, for which the app need not be open.
+
+        Raises:
+            ConfigurationError: if the app was made with a transport of its own.
+        """
+        return self._plan.whereabouts(Settings.load())
 
     def queue_admin(self) -> QueueAdmin:
         """Return an unopened administration of this app's queues, for which it need not be open itself.
@@ -330,7 +354,6 @@ class App:
         *,
         name: str | None = None,
         app_path: str | None = None,
-        scope: JobScope | None = None,
         **options: Any,
     ) -> Worker:
         """Return a worker for this app, which must be open; ``await worker.run()`` works until it is stopped.
@@ -339,7 +362,6 @@ class App:
             queues: what it takes jobs from; the queues of all tasks by default.
             name: in logs, records and dead letters.
             app_path: ``module:attribute`` of the app, from which child processes import it.
-            scope: entered around every attempt; binds the job to what the function logs.
             options: those of `WorkerOptions`.
 
         Raises:
@@ -353,6 +375,7 @@ class App:
         return Worker(
             registry=self.registry,
             transport=session.transport,
+            sealing=session.sealing,
             store=session.store,
             tracking=backends.tracking,
             queues=[
@@ -363,7 +386,6 @@ class App:
             observer=backends.observer,
             lifespan=self.lifespan,
             middleware=self.middleware,
-            scope=scope,
             app_path=app_path,
             app_changes=self._changes,
             name=name,

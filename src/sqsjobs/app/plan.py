@@ -7,10 +7,12 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict, Unpack
 
+from sqsjobs.app.layers import signing_of
 from sqsjobs.app.session import Backends
 from sqsjobs.clock import Clock, SystemClock
 from sqsjobs.errors import ConfigurationError
 from sqsjobs.events import Observer, fan_out
+from sqsjobs.sealing import Sealing, Signing
 from sqsjobs.settings import Settings
 from sqsjobs.store.base import JobStore
 from sqsjobs.store.opening import open_store
@@ -20,7 +22,7 @@ from sqsjobs.transport.base import Transport
 if TYPE_CHECKING:  # imported by those who administer queues
     from sqsjobs.transport.admin import QueueAdmin
 
-__all__ = ["UNSET", "Plan", "PlanChanges", "Unset"]
+__all__ = ["UNSET", "Plan", "PlanChanges", "Unset", "Whereabouts"]
 
 
 class _Unset(Enum):
@@ -45,7 +47,7 @@ class PlanChanges(TypedDict, total=False):
     tracking: Tracking | None
 
 
-class _Whereabouts(TypedDict):
+class Whereabouts(TypedDict):
     """Where the queues are at SQS."""
 
     region: str | None
@@ -62,6 +64,8 @@ class Plan:
         transport: to the queues, or None for SQS itself.
         queue_prefix, endpoint_url, region: of SQS itself.
         tracking: how much of a job is recorded.
+        signing: the keys of signatures, or None for none.
+        environment: what envelopes are bound to beside their queue.
         observers: hear of everything.
         clock: dates the jobs, and times the workers.
     """
@@ -72,6 +76,8 @@ class Plan:
     endpoint_url: str | None = None
     region: str | None = None
     tracking: Tracking | None = None
+    signing: Signing | Unset | None = UNSET
+    environment: str | None = None
     observers: tuple[Observer, ...] = ()
     clock: Clock = field(default_factory=SystemClock)
 
@@ -89,8 +95,10 @@ class Plan:
         observer = fan_out(self.observers)
         tracking = checked_tracking(self.tracking or settings.tracking or "full")
         store = self._store(settings) if tracking != "off" else None
+        transport = self._transport(settings, observer)
         return Backends(
-            transport=self._transport(settings, observer),
+            transport=transport,
+            sealing=self._sealing(settings, transport),
             store=store,
             tracking=tracking if store else "off",
             observer=observer,
@@ -109,12 +117,24 @@ class Plan:
         """
         from sqsjobs.transport.admin import QueueAdmin  # noqa: PLC0415 - for commands alone
 
+        return QueueAdmin(**self.whereabouts(settings))
+
+    def whereabouts(self, settings: Settings) -> Whereabouts:
+        """Return where the queues are at SQS.
+
+        Raises:
+            ConfigurationError: if the program brought a transport of its own.
+        """
         if self.transport:
             raise ConfigurationError("only queues at SQS can be administered, and this app has a transport of its own")
-        return QueueAdmin(**self._whereabouts(settings))
+        return self._whereabouts(settings)
+
+    def chosen_store(self, settings: Settings) -> str | JobStore | None:
+        """Return the job store, or its URL, as it is said here or in the settings."""
+        return settings.store if self.store is UNSET else self.store
 
     def _store(self, settings: Settings) -> JobStore | None:
-        store = settings.store if self.store is UNSET else self.store
+        store = self.chosen_store(settings)
         return open_store(store) if isinstance(store, str) else store
 
     def _transport(self, settings: Settings, observer: Observer) -> Transport:
@@ -127,7 +147,16 @@ class Plan:
         wire = checked_wire(settings.wire or "auto")
         return SqsTransport(**self._whereabouts(settings), observer=observer, wire=wire)
 
-    def _whereabouts(self, settings: Settings) -> _Whereabouts:
+    def _sealing(self, settings: Settings, transport: Transport) -> Sealing:
+        return Sealing(
+            signing=signing_of(settings) if self.signing is UNSET else self.signing,
+            # The name that others know the queue by; a transport of the program's own may add no prefix at all.
+            queue_prefix=getattr(transport, "queue_prefix", ""),
+            environment=settings.environment or "" if self.environment is None else self.environment,
+            clock=self.clock,
+        )
+
+    def _whereabouts(self, settings: Settings) -> Whereabouts:
         return {
             "region": self.region or settings.region,
             "endpoint_url": self.endpoint_url or settings.endpoint_url,

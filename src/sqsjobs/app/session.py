@@ -12,6 +12,7 @@ from sqsjobs.clock import Clock
 from sqsjobs.errors import ConfigurationError
 from sqsjobs.events import Observer
 from sqsjobs.producer import Producer
+from sqsjobs.sealing import Sealing
 from sqsjobs.store.base import JobStore
 from sqsjobs.store.tracking import Tracking
 from sqsjobs.transport.base import Transport
@@ -25,6 +26,7 @@ class Backends:
 
     Attributes:
         transport: to the queues.
+        sealing: the layers around envelopes.
         store: of the records, or None.
         tracking: how much of a job is recorded; "off" without a store.
         observer: hears of everything.
@@ -32,6 +34,7 @@ class Backends:
     """
 
     transport: Transport
+    sealing: Sealing
     store: JobStore | None
     tracking: Tracking
     observer: Observer
@@ -43,6 +46,7 @@ class Session:
 
     Attributes:
         transport: open.
+        sealing: the layers around envelopes.
         store: open, or None.
         producer: open.
     """
@@ -54,12 +58,14 @@ class Session:
         self._closing = AsyncExitStack()
         self._is_open = False
         self.transport = backends.transport.clone()
+        self.sealing = backends.sealing
         self.store = backends.store.clone() if backends.store else None
         self.producer = Producer(
             self.transport,
             self.store if backends.tracking == "full" else None,
             observer=backends.observer,
             clock=backends.clock,
+            sealing=self.sealing,
         )
 
     async def __aenter__(self) -> Self:

@@ -35,10 +35,12 @@ _COMMANDS: Final = (
     ("queues apply", "queues:apply_queues", "Create an app's queues, or bring them to what it needs."),
     ("queues list", "queues:list_queues", "List queues by name."),
     ("queues stats", "queues:stats_queues", "Count the messages of an app's queues."),
+    ("queues policy", "iam:print_queue_policies", "Print who may come to an app's queues."),
     ("store apply", "store:apply_store", "Make the tables of the job store, or bring them to this version."),
     ("dlq list", "dlq:list_letters", "List dead letters with their reasons."),
     ("dlq show", "dlq:show_letters", "Show one dead letter."),
     ("dlq redrive", "dlq:redrive_letters", "Send dead letters back to their queues."),
+    ("iam", "iam:iam", "Print the least rights that a role needs at AWS."),
     ("dev", "dev:dev", "Run an app on this machine, starting it anew on every change."),
     ("local-sqs", "local_sqs:local_sqs", "Serve SQS on this machine, in memory."),
     ("demo", "demo:demo", "Watch a thousand real jobs go through."),
@@ -46,7 +48,7 @@ _COMMANDS: Final = (
 """Each command: its words, where its function is, and what a list of commands says of it."""
 
 _GROUPS: Final = {
-    "queues": "Create, list and count queues.",
+    "queues": "Create, list, count and guard queues.",
     "store": "Set the job store up.",
     "dlq": "Read dead letters, and send them back.",
 }

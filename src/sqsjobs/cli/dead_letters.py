@@ -13,11 +13,11 @@ from typing import Final, Self
 
 from msgspec.structs import replace
 
-from sqsjobs import envelope
 from sqsjobs.batching import first_batch
 from sqsjobs.disposition import ANNOTATION, Annotation
 from sqsjobs.errors import InvalidEnvelope, PayloadTooLarge, RequestRejected, TransportError, UnsupportedVersion
 from sqsjobs.job import Job, JobStatus, checked_job_id
+from sqsjobs.sealing import Sealing
 from sqsjobs.sending import message_of
 from sqsjobs.store.base import JobStore
 from sqsjobs.transport.base import (
@@ -32,7 +32,7 @@ from sqsjobs.transport.base import (
     message_size,
 )
 
-__all__ = ["MOVED_BY_SQS", "Choice", "DeadLetters", "Fate", "Letter", "Redrive"]
+__all__ = ["MOVED_BY_SQS", "Choice", "DeadLetters", "Fate", "Letter", "Place", "Redrive"]
 
 MOVED_BY_SQS: Final = "moved-by-sqs"
 """The reason of a letter without an annotation: SQS itself moved it, after maxReceiveCount deliveries."""
@@ -47,7 +47,7 @@ class Letter:
 
     Attributes:
         delivery: its receipt.
-        source: the queue whose dead-letter queue it lies in.
+        source: the queue it came from: its annotation's, if the app has that one.
         job: what it carries, or None if that is no job.
         annotation: why it is there, or None if SQS itself moved it.
         problem: why it carries no job, or empty.
@@ -60,19 +60,22 @@ class Letter:
     problem: str = ""
 
     @classmethod
-    def of(cls, delivery: Delivery, source: str) -> Letter:
-        """Read a delivery from the dead-letter queue of `source`.
+    async def of(cls, delivery: Delivery, place: Place) -> Letter:
+        """Read a delivery from the dead-letter queue `place`, as a worker would have read it in its own queue.
 
         An envelope without an id took that of its first message, which is the annotation's: this message is another.
         """
         annotation = _annotation(delivery)
+        named = annotation.queue if annotation else ""
+        source = named if named in place.queues else place.source
         try:
-            job = envelope.decode(
+            job = await place.sealing.open(
                 delivery.body,
                 queue=source,
                 message_id=_first_id(annotation) or delivery.message_id,
                 group=delivery.group,
                 sent_at=delivery.sent_at,
+                expired=place.expired,
             )
         except (InvalidEnvelope, UnsupportedVersion) as problem:
             return cls(delivery, source, None, annotation, str(problem))
@@ -125,25 +128,43 @@ class Choice:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A dead-letter queue, and how its letters are read.
+
+    Attributes:
+        url: where it is.
+        source: the queue whose letters they are, but for those whose annotation says another of the `queues`.
+        queues: those of the app.
+        sealing: opens what was sealed for the queue a letter came from.
+        expired: whether it opens what has expired, too.
+    """
+
+    url: str
+    source: str
+    queues: Collection[str] = ()
+    sealing: Sealing = Sealing()  # noqa: RUF009 - frozen
+    expired: bool = False
+
+
 class DeadLetters:
     """The dead letters of a queue, hidden from others while it is entered.
 
     Args:
         transport: open.
-        source: the queue they came from.
-        url: the dead-letter queue.
+        place: where they are.
         wait: seconds of a poll; a long one asks all of SQS's hosts, so that an empty answer means an empty queue.
     """
 
-    def __init__(self, transport: Transport, source: str, url: str, *, wait: float = 1.0) -> None:
+    def __init__(self, transport: Transport, place: Place, *, wait: float = 1.0) -> None:
         self._transport = transport
-        self._url = url
+        self._place = place
+        self._url = place.url
         self._wait = wait
-        self.source = source
         self._held: dict[str, str] = {}  # message id -> newest receipt handle
 
     def __repr__(self) -> str:
-        return f"<DeadLetters of {self.source}, {len(self._held)} held>"
+        return f"<DeadLetters of {self._place.source}, {len(self._held)} held>"
 
     async def __aenter__(self) -> Self:
         return self
@@ -170,7 +191,7 @@ class DeadLetters:
             if not new:
                 return
             read.update(delivery.message_id for delivery in new)
-            yield [Letter.of(delivery, self.source) for delivery in new]
+            yield [await Letter.of(delivery, self._place) for delivery in new]
 
     async def delete(self, letters: Sequence[Letter]) -> None:
         """Delete up to ten letters; one that SQS does not delete is given back with the others."""
@@ -200,13 +221,13 @@ class Redrive:
     Attributes:
         transport: open.
         store: open, or None.
-        queues: where letters may be sent, by their annotation; else they go to the queue whose letters they are.
+        sealing: seals them anew.
         rate: letters a second, at most.
     """
 
     transport: Transport
     store: JobStore | None
-    queues: Collection[str]
+    sealing: Sealing
     rate: float
 
     async def carry_out(self, letters: Sequence[Letter], place: DeadLetters, *, now: float) -> list[Fate]:
@@ -239,22 +260,18 @@ class Redrive:
                 return "the job has succeeded meanwhile"
             known = max(known, record.epoch if record else 0)
         epoch = max(job.epoch + 1, known + 1 if reopened is None else reopened)
-        anew = replace(job, queue=self._destination(letter), epoch=epoch, attempts=0, not_before=None)
+        anew = replace(job, queue=letter.source, epoch=epoch, attempts=0, not_before=None)
         try:
-            message = message_of(anew)
+            message = message_of(anew, await self.sealing.seal(anew))
         except PayloadTooLarge as problem:
             return str(problem)
         return message if reopened is not None else replace(message, attributes=_annotation_of(letter))
 
-    def _destination(self, letter: Letter) -> str:
-        named = letter.annotation.queue if letter.annotation else ""
-        return named if named in self.queues else letter.source
-
     def _batches(
         self, ready: list[tuple[Letter, OutgoingMessage]]
     ) -> Iterator[tuple[str, list[tuple[Letter, OutgoingMessage]]]]:
-        for queue in dict.fromkeys(self._destination(letter) for letter, _ in ready):
-            rest = [pair for pair in ready if self._destination(pair[0]) == queue]
+        for queue in dict.fromkeys(letter.source for letter, _ in ready):
+            rest = [pair for pair in ready if pair[0].source == queue]
             while rest:
                 sizes = (message_size(message) for _, message in rest)
                 count = first_batch(sizes, MAX_BATCH_ENTRIES, MAX_BATCH_BYTES)

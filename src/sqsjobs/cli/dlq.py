@@ -16,7 +16,7 @@ from cyclopts import Parameter
 
 from sqsjobs.app import App
 from sqsjobs.cli.console import counted, note, show_facts, show_json, show_table
-from sqsjobs.cli.dead_letters import Choice, DeadLetters, Fate, Letter, Redrive
+from sqsjobs.cli.dead_letters import Choice, DeadLetters, Fate, Letter, Place, Redrive
 from sqsjobs.cli.exits import FAILED, NOT_YET, OK
 from sqsjobs.cli.hints import did_you_mean
 from sqsjobs.cli.job import date
@@ -121,6 +121,7 @@ def redrive_letters(
     everything: Annotated[bool, Parameter(name="--all", group=CHOICE, help="Every letter.")] = False,
     dry_run: Annotated[bool, Parameter(alias="-n", help="Only say what would be sent.")] = False,
     yes: Annotated[bool, Parameter(alias="-y", help="Do not ask.")] = False,
+    expired: Annotated[bool, Parameter(help="Those too whose seal has expired.")] = False,
     rate: Annotated[float, Parameter(help="Letters a second at most.")] = 50.0,
     limit: Limit = 10_000,
     backends: Backends = NO_BACKENDS,
@@ -128,8 +129,8 @@ def redrive_letters(
     """Send dead letters back to their queues, to run with all their attempts.
 
     It says what it would send, and asks for the queue's name first; --yes does
-    not ask. Letters that carry no job, and jobs that have succeeded meanwhile,
-    stay where they are.
+    not ask. Letters that carry no job, that are not sealed as the app wants it,
+    and jobs that have succeeded meanwhile, stay where they are.
 
         sqsjobs dlq redrive shop.jobs:app 0199a1c2-7d1e-7b43-9a52-3a6f0d9c2b11
         sqsjobs dlq redrive shop.jobs:app --reason exhausted --dry-run
@@ -148,7 +149,8 @@ def redrive_letters(
     if not chosen or dry_run or not (yes or _confirmed(source)):
         return NOT_YET if ids and not chosen else OK
     # Those that were announced and no others, though more may have come meanwhile.
-    fates = asyncio.run(_redrive(loaded, source, {letter.delivery.message_id for letter in chosen}, limit, rate))
+    meant = {letter.delivery.message_id for letter in chosen}
+    fates = asyncio.run(_redrive(loaded, source, meant, limit, rate, expired=expired))
     return _report(fates)
 
 
@@ -181,12 +183,13 @@ async def _read_with_records(
 
 
 @asynccontextmanager
-async def _dead_letters(app: App, source: str) -> AsyncIterator[DeadLetters]:
+async def _dead_letters(app: App, source: str, *, expired: bool = True) -> AsyncIterator[DeadLetters]:
     url = (await app.transport.describe(source)).dead_letter_queue
     if url is None:
         raise ConfigurationError(f"queue {source!r} has no dead-letter queue; `sqsjobs queues apply` makes one")
-    async with DeadLetters(app.transport, source, url) as place:
-        yield place
+    place = Place(url, source, app.registry.queues(), app.sealing, expired)
+    async with DeadLetters(app.transport, place) as letters:
+        yield letters
 
 
 def _facts(letter: Letter) -> dict[str, Any]:
@@ -238,7 +241,9 @@ def _confirmed(source: str) -> bool:
     return False
 
 
-async def _redrive(app: App, source: str, message_ids: set[str], limit: int, rate: float) -> list[Fate]:
+async def _redrive(
+    app: App, source: str, message_ids: set[str], limit: int, rate: float, *, expired: bool
+) -> list[Fate]:
     from rich.console import Console  # noqa: PLC0415 - only where something is shown
     from rich.progress import Progress  # noqa: PLC0415
 
@@ -247,8 +252,8 @@ async def _redrive(app: App, source: str, message_ids: set[str], limit: int, rat
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("sending back", total=len(message_ids))
-        async with app, _dead_letters(app, source) as place:
-            redrive = Redrive(app.transport, app.store, app.registry.queues(), rate)
+        async with app, _dead_letters(app, source, expired=expired) as place:
+            redrive = Redrive(app.transport, app.store, app.sealing, rate)
             async for batch in place.batches(limit):
                 letters = [letter for letter in batch if letter.delivery.message_id in left]
                 left.difference_update(letter.delivery.message_id for letter in letters)

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Any, Final
 
 import structlog
 
 from sqsjobs import events as ev
-from sqsjobs.context import JobContext
 from sqsjobs.job import Job
 from sqsjobs.observability.floodgate import Floodgate, Suppressed
 from sqsjobs.observability.levels import LEVELS, LogLevel
-from sqsjobs.observability.rendering import configure_logging
+from sqsjobs.observability.rendering import add_job, configure_logging
 from sqsjobs.outcome import (
+    Cancelled,
     Crashed,
     Discarded,
     Failed,
@@ -38,15 +37,10 @@ from sqsjobs.outcome import (
     Unknown,
 )
 
-__all__ = ["LogObserver", "configure_logging", "job_log_context"]
+__all__ = ["LogObserver", "add_job", "configure_logging"]
 
 _LONGEST: Final = 200
 """Characters of a text from outside that a line shows."""
-
-
-def job_log_context(job: JobContext) -> AbstractContextManager[None]:
-    """Bind the job's id, task, queue and attempt to every line that is logged within."""
-    return structlog.contextvars.bound_contextvars(job_id=job.id, task=job.task, queue=job.queue, attempt=job.attempt)
 
 
 class LogObserver:
@@ -188,6 +182,8 @@ class LogObserver:
                 return logging.INFO, "job discarded", {"reason": _short(reason)}
             case Rejected(reason=reason):
                 return logging.WARNING, "job rejected", {"reason": _short(reason)}
+            case Cancelled():
+                return logging.INFO, "job cancelled", {}
             case Interrupted():
                 return logging.INFO, "job interrupted", {}
             case LostLease(reason=reason):

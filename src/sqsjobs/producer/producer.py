@@ -20,6 +20,7 @@ from sqsjobs.events import JobEnqueued, JobNotEnqueued, Observer, StoreFailed
 from sqsjobs.job import Call, Job, JobId, JobStatus, new_job_id
 from sqsjobs.producer.lane import Lane, Outgoing, Stops
 from sqsjobs.producer.tries import RetryBudget, SendPolicy
+from sqsjobs.sealing import Sealing
 from sqsjobs.sending import message_of
 from sqsjobs.store.base import JobRecord, JobStore
 from sqsjobs.transport.base import Transport
@@ -57,6 +58,7 @@ class Producer:
         store: open, where the producer is to write records (tracking "full"); otherwise None.
         observer: hears of `JobEnqueued` and `JobNotEnqueued`.
         clock: dates the jobs.
+        sealing: the layers around envelopes; none by default.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Producer:
         *,
         observer: Observer,
         clock: Clock,
+        sealing: Sealing | None = None,
         policy: SendPolicy | None = None,
         random: Random | None = None,
     ) -> None:
@@ -73,6 +76,7 @@ class Producer:
         self._store = store
         self._tell = observer
         self._clock = clock
+        self._sealing = sealing or Sealing()
         self._policy = policy or SendPolicy()
         self._random = random or Random()
         self._budget = RetryBudget(self._policy.retry_rate, self._policy.retry_burst)
@@ -140,7 +144,7 @@ class Producer:
     async def _admit(self, entry: Outgoing) -> SendOutcome | None:
         """Make the message and write the record; an outcome says that nothing is to be sent."""
         try:
-            entry.message = message_of(entry.job, entry.call.delay)
+            entry.message = message_of(entry.job, await self._sealing.seal(entry.job), entry.call.delay)
             present = await self._record(entry)
         except SqsJobsError as error:
             return self._not_enqueued(entry, error)

@@ -191,6 +191,7 @@ class RecordChange:
         status: the new status; of a job whose cancellation was asked for, any that is no end becomes ``cancelled``.
         now: by the worker's clock; `ended_at`, where the status is an end.
         outcome: what became of the attempt, for its history; by default the status.
+        progress: what the attempt said last; None keeps what is written.
         attempt_back: whether the attempt is given back (attempts - 1).
         crashed: whether the attempt took its child process down (crashes + 1).
         not_before: before when the next attempt may not start; None clears it.
@@ -204,6 +205,7 @@ class RecordChange:
     status: JobStatus
     now: float
     outcome: str = ""
+    progress: Progress | None = None
     attempt_back: bool = False
     crashed: bool = False
     not_before: float | None = None

@@ -253,6 +253,7 @@ def _left(record: JobRecord, change: RecordChange) -> JobRecord:
         crashes=record.crashes + (running and change.crashed),
         lease_until=None,
         not_before=None,
+        progress=change.progress or record.progress,
         history=_with_attempt(record, change) if running else record.history,
         failure=change.failure if succeeded else change.failure or record.failure,
     )

@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias, get_args
 
 from sqsjobs.errors import ConfigurationError
 
-__all__ = ["Tracking", "checked_tracking"]
+__all__ = ["Tracking", "checked_tracking", "follows"]
 
 Tracking: TypeAlias = Literal["full", "worker", "result", "off"]
 """Who writes what.
@@ -16,6 +16,11 @@ Tracking: TypeAlias = Literal["full", "worker", "result", "off"]
 - ``"result"``: the worker writes the end alone.
 - ``"off"``: nobody writes; `record`, `status` and `result` raise `NoJobStore`.
 """
+
+
+def follows(tracking: Tracking) -> bool:
+    """Whether the record of a job is written while the job lives, and not at its end alone."""
+    return tracking in ("full", "worker")
 
 
 def checked_tracking(text: str) -> Tracking:

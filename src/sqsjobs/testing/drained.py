@@ -10,6 +10,7 @@ from sqsjobs.events import DeadLettered, Event, JobSettled, JobStarted
 from sqsjobs.outcome import (
     AlreadyEnded,
     AlreadyRunning,
+    Cancelled,
     Discarded,
     Interrupted,
     NotDue,
@@ -24,7 +25,7 @@ from sqsjobs.testing.telling import told_call, told_outcome
 
 __all__ = ["DrainReport", "DrainedJob", "JobsFailed", "drain_report"]
 
-State: TypeAlias = Literal["succeeded", "failed", "discarded", "waiting"]
+State: TypeAlias = Literal["succeeded", "failed", "discarded", "cancelled", "waiting"]
 """Where a drain left a job; "waiting" is for a retry, or for the end of a snooze."""
 
 
@@ -169,5 +170,7 @@ def _state(event: JobSettled) -> State:
             return "succeeded"
         case Discarded():
             return "discarded"
+        case Cancelled():
+            return "cancelled"
         case _:
             return "failed"

@@ -159,7 +159,6 @@ async def _outcome(task: Task[..., Any], job: Job, conditions: _Conditions) -> O
         threads=1,
         processes=ProcessPool(1, None),
         middleware=app.middleware if app else (),
-        scope=None,
         keeps_results=True,
         result_bytes=limits.result_bytes,
         crash_limit=limits.crash_limit,

@@ -82,6 +82,7 @@ class MemoryApp:
             transport=_RecordingTransport(self.sqs, self._sent),
             store=self._store,
             tracking=before.tracking if self._store else "off",
+            signing=None,
             observers=(*before.observers, self.events, self._starts),
             clock=self.clock,
         )

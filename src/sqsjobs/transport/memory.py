@@ -60,7 +60,7 @@ class MemoryTransport:
         observer: Callable[[SqsCalled], None] | None = None,
     ) -> None:
         self.sqs: MemorySQS = sqs or MemorySQS()
-        self._prefix = queue_prefix
+        self.queue_prefix: str = queue_prefix
         self._create_missing = create_missing
         self._observer = observer
         self._opened_in: tuple[int, asyncio.AbstractEventLoop] | None = None
@@ -135,13 +135,13 @@ class MemoryTransport:
 
     def clone(self) -> MemoryTransport:
         return MemoryTransport(
-            self.sqs, queue_prefix=self._prefix, create_missing=self._create_missing, observer=self._observer
+            self.sqs, queue_prefix=self.queue_prefix, create_missing=self._create_missing, observer=self._observer
         )
 
     def _name(self, queue: str) -> str:
         """Return the queue's name in the model, which has it afterwards if that is wanted."""
         self._check_opened()
-        name = _ENDPOINT.address(queue, prefix=self._prefix).name
+        name = _ENDPOINT.address(queue, prefix=self.queue_prefix).name
         if self._create_missing and not self.sqs.has_queue(name):
             is_dead_letter_queue = name.removesuffix(".fifo").endswith("-dlq")
             self.sqs.create_queue(name, dead_letter_queue=None if is_dead_letter_queue else dead_letter_name(name))

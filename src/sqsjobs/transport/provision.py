@@ -27,6 +27,7 @@ __all__ = [
     "attribute_set_by",
     "plan_queue",
     "queues_mentioned",
+    "refusal_of_plaintext",
 ]
 
 DAY: Final = 86_400
@@ -233,7 +234,7 @@ def attribute_set_by(change: SettingChange, arns: Mapping[str, str]) -> tuple[st
         case SetAttribute(attribute=attribute, new=new):
             return attribute, new
         case RequireTls(queue=queue, old=old):
-            statements = [*_statements(old), _refusal_of_plaintext(arns[queue])]
+            statements = [*_statements(old), refusal_of_plaintext(arns[queue])]
             return "Policy", json.dumps({"Version": "2012-10-17", "Statement": statements})
         case AcceptDeadLetters(source=source, old=old):
             sources = [*_accepted(old), arns[source]]
@@ -244,7 +245,8 @@ def attribute_set_by(change: SettingChange, arns: Mapping[str, str]) -> tuple[st
             assert_never(change)
 
 
-def _refusal_of_plaintext(arn: str) -> dict[str, Any]:
+def refusal_of_plaintext(arn: str) -> dict[str, Any]:
+    """Return the policy statement by which the queue of that ARN refuses requests without TLS."""
     return {
         "Sid": "SqsjobsTlsOnly",
         "Effect": "Deny",
@@ -256,7 +258,7 @@ def _refusal_of_plaintext(arn: str) -> dict[str, Any]:
 
 
 def _refuses_plaintext(statement: Mapping[str, Any]) -> bool:
-    ours = _refusal_of_plaintext("")
+    ours = refusal_of_plaintext("")
     return all(statement.get(part) == ours[part] for part in ("Effect", "Condition"))
 
 

@@ -97,7 +97,7 @@ class SqsTransport:
         wire: Wire = "auto",
     ) -> None:
         self._endpoint = SqsEndpoint(region, endpoint_url, session_factory, allow_http)
-        self._prefix = queue_prefix
+        self.queue_prefix: str = queue_prefix
         self._pools = pools or Pools()
         self._timeouts = timeouts or Timeouts()
         self._observer = observer
@@ -197,7 +197,7 @@ class SqsTransport:
         clone = SqsTransport(
             region=endpoint.region,
             endpoint_url=endpoint.endpoint_url,
-            queue_prefix=self._prefix,
+            queue_prefix=self.queue_prefix,
             session_factory=endpoint.session_factory,
             allow_http=endpoint.allow_http,
             pools=self._pools,
@@ -218,7 +218,7 @@ class SqsTransport:
         return self._urls[queue]
 
     async def _find(self, queue: str, client: SqsClient) -> str:
-        address = self._endpoint.address(queue, prefix=self._prefix)
+        address = self._endpoint.address(queue, prefix=self.queue_prefix)
         if address.url is not None:
             return address.url
         try:

@@ -32,7 +32,7 @@ from sqsjobs.transport.sqs_options import Timeouts, Wire
 from sqsjobs.transport.wire.client import HOT, LeanClient
 from sqsjobs.transport.wire.opening import SessionCredentials, obstacle, open_lean
 
-__all__ = ["Answer", "SqsClient", "SqsSession", "open_session"]
+__all__ = ["Answer", "SqsClient", "SqsSession", "account_of", "open_session"]
 
 KEEPALIVE: Final = 60.0
 """Seconds that an idle connection is kept; aiobotocore's 12 would make a quiet worker connect anew for every poll."""
@@ -67,6 +67,22 @@ async def open_session(endpoint: SqsEndpoint, wire: Wire = "auto") -> SqsSession
             "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; a local server needs none (AWS_ENDPOINT_URL_SQS)"
         )
     return SqsSession(session, replace(endpoint, region=region), STAND_INS if credentials is None else {}, wire)
+
+
+async def account_of(endpoint: SqsEndpoint) -> tuple[str, str]:
+    """Return the account of this process's credentials, which STS tells everybody of themselves, and the region.
+
+    Raises:
+        ConfigurationError: if there is no region, there are no credentials, or STS does not answer.
+    """
+    session = await open_session(endpoint)
+    region = session.endpoint.region or ""
+    once = AioConfig(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 1})
+    try:
+        async with session.session.client("sts", region_name=region, config=once) as client:
+            return str((await client.get_caller_identity())["Account"]), region
+    except _FAILURES as error:
+        raise ConfigurationError(f"STS does not say whose credentials these are: {error}") from error
 
 
 def _session(endpoint: SqsEndpoint) -> Any:

@@ -19,10 +19,11 @@ import msgspec
 
 from sqsjobs.clock import SystemClock
 from sqsjobs.codec import ResultNotEncodable, TaskCodec
-from sqsjobs.context import JobContext, LeaseState, running_job
+from sqsjobs.context import JobContext, JobLine, LeaseState, running_job
 from sqsjobs.errors import Discard, Reject, RetryAfter, Snooze
 from sqsjobs.job import JobId
 from sqsjobs.task import Task
+from sqsjobs.worker.child_line import ChildLine
 from sqsjobs.worker.failure import failure_of, is_final, portable, readable
 
 __all__ = ["BEGUN", "ChildAnswer", "ChildJob", "child_main"]
@@ -146,7 +147,9 @@ async def _serve(pipe: Connection, requests: _Requests) -> None:
     async with AsyncExitStack() as opened:
         app = _App(opened)
         while (request := await requests.next()) is not None:
-            answer = await _answer(decode(request), app, begun=lambda: pipe.send_bytes(BEGUN))
+            line = ChildLine(pipe.send_bytes)
+            answer = await _answer(decode(request), app, line, begun=lambda: pipe.send_bytes(BEGUN))
+            line.close()
             pipe.send_bytes(msgspec.json.encode(answer))
 
 
@@ -169,12 +172,12 @@ class _App:
         return self._app
 
 
-async def _answer(job: ChildJob, app: _App, *, begun: Callable[[], None]) -> ChildAnswer:
+async def _answer(job: ChildJob, app: _App, line: JobLine, *, begun: Callable[[], None]) -> ChildAnswer:
     task: Task[..., Any] | None = None
     try:
         task = _find(job, await app.get(job.app_path, job.app_changes) if job.app_path is not None else None)
         begun()
-        value = await _call(task, job)
+        value = await _call(task, job, line)
     except Snooze as wish:
         return ChildAnswer("snooze", delay=wish.delay)
     except RetryAfter as wish:
@@ -221,17 +224,17 @@ def _find(job: ChildJob, app: ChildApp | None) -> Task[..., Any]:
     return found
 
 
-async def _call(task: Task[..., Any], job: ChildJob) -> object:
+async def _call(task: Task[..., Any], job: ChildJob, line: JobLine) -> object:
     codec: TaskCodec = task.codec
     arguments = codec.decode_arguments(bytes(job.arguments))
-    running_job.set(_context(job))
+    running_job.set(_context(job, line))
     if task.executor == "loop":
         return await task.function(**arguments)
     call = functools.partial(task.function, **arguments)
     return await asyncio.get_running_loop().run_in_executor(None, contextvars.copy_context().run, portable, call)
 
 
-def _context(job: ChildJob) -> JobContext:
+def _context(job: ChildJob, line: JobLine) -> JobContext:
     return JobContext(
         id=JobId(job.id),
         task=job.task,
@@ -243,4 +246,5 @@ def _context(job: ChildJob) -> JobContext:
         deadline=SystemClock().now() + job.timeout if job.timeout else None,
         fencing_token=job.fencing_token,
         lease=_ParentLease(),
+        line=line,
     )

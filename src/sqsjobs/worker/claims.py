@@ -25,6 +25,7 @@ from sqsjobs.outcome import (
     StoreDown,
     Succeeded,
     TimedOut,
+    word_of,
 )
 from sqsjobs.store.base import (
     Claimed,
@@ -37,7 +38,7 @@ from sqsjobs.store.base import (
     RecordChange,
     Scheduled,
 )
-from sqsjobs.store.tracking import Tracking
+from sqsjobs.store.tracking import Tracking, follows
 from sqsjobs.worker.held import Held
 from sqsjobs.worker.lease import StoreClaim
 
@@ -71,7 +72,7 @@ class Claims:
         random: Random,
     ) -> None:
         self._store = store if tracking != "off" else None
-        self._follows = self._store is not None and tracking in ("full", "worker")
+        self._follows = self._store is not None and follows(tracking)
         self._worker = worker
         self._grace = grace
         self._tell = observer
@@ -163,6 +164,8 @@ class Claims:
         return RecordChange(
             status=verdict.status,
             now=now,
+            outcome=word_of(outcome),
+            progress=held.line.close() if held.line else None,
             attempt_back=verdict.attempt_back,
             crashed=isinstance(outcome, Crashed)
             or (isinstance(outcome, CrashLimitReached) and outcome.crashes > held.crashes),
@@ -183,6 +186,8 @@ class Claims:
             status=change.status,
             attempts=held.attempt,
             enqueued_at=job.enqueued_at,
+            group=job.group,
+            progress=change.progress,
             ended_at=change.now,
             worker=self._worker,
             result=change.result,

@@ -48,6 +48,7 @@ class Closing:
 
     Args:
         queues: what the queues' attributes say, by name.
+        sends_anew: whether this worker can seal what is to be sent anew.
     """
 
     def __init__(
@@ -57,10 +58,12 @@ class Closing:
         claims: Claims,
         settler: Settler,
         options: WorkerOptions,
+        sends_anew: bool,
         observer: Observer,
         clock: Clock,
         random: Random,
     ) -> None:
+        self._sends_anew = sends_anew
         self._queues = queues
         self._claims = claims
         self._settler = settler
@@ -150,6 +153,7 @@ class Closing:
             retry=task.retry if task else _DEFAULT_RETRY,
             on_exhausted=task.on_exhausted if task else "dead-letter",
             fifo=is_fifo(delivery.queue),
+            sends_anew=self._sends_anew,
             hidden_for=now - held.lease.granted,
             age=max(0.0, wall - delivery.sent_at) if delivery.sent_at else 0.0,
             retention=queue.retention,

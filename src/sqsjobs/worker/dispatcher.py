@@ -8,8 +8,7 @@ from contextvars import copy_context
 from typing import Any, Final
 
 from sqsjobs.clock import Clock
-from sqsjobs.context import JobContext
-from sqsjobs.envelope import decode
+from sqsjobs.context import NO_LINE, JobContext
 from sqsjobs.errors import InvalidArguments, InvalidEnvelope, UnsupportedVersion
 from sqsjobs.events import JobDelivered, JobEnded, JobStarted, Observer
 from sqsjobs.job import Job, JobStatus
@@ -29,6 +28,7 @@ from sqsjobs.outcome import (
     Unstarted,
 )
 from sqsjobs.registry import Registry
+from sqsjobs.sealing import Sealing
 from sqsjobs.task import Task
 from sqsjobs.transport.base import Delivery, QueueDescription
 from sqsjobs.worker.claims import Claims
@@ -37,6 +37,7 @@ from sqsjobs.worker.executor import Attempt, Executor
 from sqsjobs.worker.failure import failure_of
 from sqsjobs.worker.held import Held
 from sqsjobs.worker.lease import Lease, LeaseBook
+from sqsjobs.worker.line import Switchboard
 from sqsjobs.worker.options import WorkerOptions
 from sqsjobs.worker.run import Run
 from sqsjobs.worker.settler import Settler
@@ -55,6 +56,8 @@ class Dispatcher:
     Args:
         ended: called when a job has left its slot, with the seconds it took; the lives go on to settle.
         queues: what the queues' attributes say, by name.
+        switchboard: opens the lines of running jobs; None without a job store.
+        sealing: opens what messages hold.
     """
 
     def __init__(
@@ -64,9 +67,11 @@ class Dispatcher:
         queues: Mapping[str, QueueDescription],
         claims: Claims,
         executor: Executor,
+        sealing: Sealing,
         closing: Closing,
         settler: Settler,
         book: LeaseBook,
+        switchboard: Switchboard | None,
         options: WorkerOptions,
         ended: Callable[[float], None],
         settled: Callable[[Held, Outcome], None],
@@ -77,9 +82,11 @@ class Dispatcher:
         self._queues = queues
         self._claims = claims
         self._executor = executor
+        self._sealing = sealing
         self._closing = closing
         self._settler = settler
         self._book = book
+        self._switchboard = switchboard
         self._options = options
         self._ended = ended
         self._settled = settled
@@ -152,7 +159,7 @@ class Dispatcher:
         outcome: Outcome = _INTERRUPTED
         try:
             outcome = (
-                self._read(held)
+                await self._read(held)
                 or self._refused(held)
                 or self._lapsed(held)
                 or await self._claim(held)
@@ -167,11 +174,11 @@ class Dispatcher:
             self._ended(self._clock.now() - began)
         await self._settle(held, outcome)
 
-    def _read(self, held: Held) -> Outcome | None:
+    async def _read(self, held: Held) -> Outcome | None:
         """Read the message; an outcome if it is no job that this worker can run."""
         delivery = held.delivery
         try:
-            job = decode(
+            job = await self._sealing.open(
                 delivery.body,
                 queue=delivery.queue,
                 message_id=delivery.message_id,
@@ -186,7 +193,7 @@ class Dispatcher:
         except UnsupportedVersion as problem:
             return Unknown("unsupported-version", str(problem))
         except InvalidEnvelope as problem:
-            return Poison("invalid-envelope", str(problem))
+            return Poison(problem.code, str(problem))
         except InvalidArguments as problem:
             return Poison("invalid-arguments", str(problem))
         if job.not_before is None:
@@ -249,6 +256,8 @@ class Dispatcher:
         if self.interrupted.is_set() or held.lease.over:
             return _INTERRUPTED
         held.run = run = Run()
+        if self._switchboard is not None:
+            held.line = self._switchboard.line(job.id, held.epoch, run)
         self._watch_lease(held, run)
         self._tell(JobStarted(job, held.attempt, held.delivery.receive_count, self._waited(job)))
         began = self._clock.now()
@@ -284,6 +293,7 @@ class Dispatcher:
             deadline=began + task.timeout if task.timeout else None,
             fencing_token=held.epoch,
             lease=held.lease,
+            line=held.line or NO_LINE,
         )
 
     async def _settle(self, held: Held, outcome: Outcome, *, linger: float = 0.0) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Self
 
 import msgspec
@@ -19,6 +18,7 @@ from sqsjobs.errors import Discard, Reject, RetryAfter, Snooze, Steering
 from sqsjobs.events import JobOverran, Observer
 from sqsjobs.job import Job
 from sqsjobs.outcome import (
+    Cancelled,
     Crashed,
     CrashLimitReached,
     Discarded,
@@ -37,12 +37,8 @@ from sqsjobs.worker.failure import failure_of, is_final, portable, readable
 from sqsjobs.worker.processes import ChildDied, ProcessPool, RemoteError, Reply
 from sqsjobs.worker.run import Run
 
-__all__ = ["Attempt", "Executor", "JobScope"]
+__all__ = ["Attempt", "Executor"]
 
-JobScope = Callable[[JobContext], AbstractContextManager[None]]
-"""Entered around every attempt, in its context; it binds the job to whatever the function logs."""
-
-_NO_SCOPE = nullcontext()
 _SUCCEEDED = Succeeded()
 _ALONE_AFTER = 2
 """Crashes after which a job runs alone in a child process, so that a pill convicts itself and its mates are cleared."""
@@ -74,7 +70,6 @@ class Executor:
         threads: plain functions that run at once.
         processes: the child processes, for functions that ask for one.
         middleware: wrappers of every attempt, the first outermost.
-        scope: entered around every attempt.
         keeps_results: whether the function's value is encoded.
         result_bytes: the largest value that is recorded.
         crash_limit: crashes at which a job is not run again.
@@ -88,7 +83,6 @@ class Executor:
         threads: int,
         processes: ProcessPool,
         middleware: Sequence[Middleware],
-        scope: JobScope | None,
         keeps_results: bool,
         result_bytes: int,
         crash_limit: int,
@@ -99,7 +93,6 @@ class Executor:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="sqsjobs-job")
         self._processes = processes
         self._middleware = tuple(middleware)
-        self._scope = scope
         self._keeps_results = keeps_results
         self._result_bytes = result_bytes
         self._crash_limit = crash_limit
@@ -126,8 +119,7 @@ class Executor:
         token = running_job.set(attempt.context)
         try:
             attempt.run.limit(attempt.task.timeout)
-            with self._scope(attempt.context) if self._scope else _NO_SCOPE:
-                return await self._outcome(attempt)
+            return await self._outcome(attempt)
         finally:
             attempt.run.limit(None)
             running_job.reset(token)
@@ -252,7 +244,7 @@ def _steered(wish: Steering) -> Outcome:
 def _excuse(attempt: Attempt) -> Outcome | None:
     """What a job raises after it was asked to end says less than why it was."""
     match attempt.run.verdict:
-        case TimedOut() as verdict:
+        case (TimedOut() | Cancelled()) as verdict:
             return verdict
         case Interrupted() as verdict if attempt.task.executor == "loop":
             return verdict

@@ -11,6 +11,7 @@ from sqsjobs.job import Job
 from sqsjobs.task import Task
 from sqsjobs.transport.base import Delivery
 from sqsjobs.worker.lease import Lease
+from sqsjobs.worker.line import Line
 from sqsjobs.worker.run import Run
 
 __all__ = ["Held"]
@@ -27,6 +28,7 @@ class Held:
         task: the task it names, if this worker knows it.
         arguments: the decoded arguments.
         run: the attempt under way, once it has begun.
+        line: its line to the worker, where records are kept.
         epoch: the job store's fencing token; 0 without a claim.
         attempt: which attempt it is; 0 before.
         crashes: how often the job took a process down.
@@ -41,6 +43,7 @@ class Held:
     task: Task[..., Any] | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
     run: Run | None = None
+    line: Line | None = None
     epoch: int = 0
     attempt: int = 0
     crashes: int = 0

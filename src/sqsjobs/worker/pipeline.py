@@ -21,18 +21,21 @@ from sqsjobs.errors import TransportError
 from sqsjobs.events import Observer, WorkerReady, WorkerStopping
 from sqsjobs.outcome import Outcome, StoreDown, Succeeded
 from sqsjobs.registry import Registry
+from sqsjobs.sealing import Sealing
 from sqsjobs.store.base import JobStore
 from sqsjobs.store.tracking import Tracking
 from sqsjobs.transport.base import Delivery, QueueDescription, Transport
+from sqsjobs.worker.cancellations import Cancellations
 from sqsjobs.worker.claims import Claims
 from sqsjobs.worker.closing import Closing
 from sqsjobs.worker.dispatcher import Dispatcher
-from sqsjobs.worker.executor import Executor, JobScope
+from sqsjobs.worker.executor import Executor
 from sqsjobs.worker.health import Health, Signs
 from sqsjobs.worker.heartbeat import Heart
 from sqsjobs.worker.held import Held
 from sqsjobs.worker.intake import Intake
 from sqsjobs.worker.lease import LeaseBook
+from sqsjobs.worker.line import Switchboard
 from sqsjobs.worker.options import WatchedQueue, WorkerOptions
 from sqsjobs.worker.poller import Poller
 from sqsjobs.worker.processes import ProcessPool
@@ -68,13 +71,13 @@ class Surroundings:
     worker: str
     registry: Registry
     transport: Transport
+    sealing: Sealing
     store: JobStore | None
     tracking: Tracking
     queues: tuple[WatchedQueue, ...]
     options: WorkerOptions
     observer: Observer
     middleware: tuple[Middleware, ...]
-    scope: JobScope | None
     app_path: str | None
     app_changes: Mapping[str, str]
     clock: Clock
@@ -106,6 +109,7 @@ class Pipeline:
         )
         self.settler = Settler(
             transport=around.transport,
+            sealing=around.sealing,
             book=book,
             delete_linger=options.delete_linger,
             annotate_errors=options.annotate_errors,
@@ -127,7 +131,6 @@ class Pipeline:
             threads=options.threads or options.concurrency,
             processes=ProcessPool(options.processes or os.cpu_count() or 1, around.app_path, around.app_changes),
             middleware=around.middleware,
-            scope=around.scope,
             keeps_results=self._claims.keeps_results,
             result_bytes=options.result_bytes,
             crash_limit=options.crash_limit,
@@ -143,6 +146,7 @@ class Pipeline:
             claims=self._claims,
             settler=self.settler,
             options=options,
+            sends_anew=around.sealing.can_seal,
             observer=tell,
             clock=clock,
             random=random,
@@ -152,9 +156,13 @@ class Pipeline:
             queues=queues,
             claims=self._claims,
             executor=self.executor,
+            sealing=around.sealing,
             closing=self._closing,
             settler=self.settler,
             book=book,
+            switchboard=Switchboard(around.store if self._claims.counts_attempts else None, observer=tell, clock=clock)
+            if self._claims.keeps_results
+            else None,
             options=options,
             ended=self._job_ended,
             settled=self._message_settled,
@@ -192,6 +200,8 @@ class Pipeline:
         async with create_task_group() as chores:
             chores.start_soon(self._look_around)
             chores.start_soon(self._watch_quota)
+            if (store := self._around.store) and self._claims.counts_attempts:
+                chores.start_soon(Cancellations(store, self.dispatcher, observer=self._around.observer).hear)
             await _first(self._stop.wait, lambda: asyncio.wait([heart_ended]))
             chores.cancel_scope.cancel()
         if heart_ended.done():

@@ -16,12 +16,13 @@ from typing import Any, Final, assert_never
 
 import msgspec
 
-from sqsjobs.context import JobContext
+from sqsjobs.context import JobContext, JobLine
 from sqsjobs.errors import Discard, Reject, RetryAfter, Snooze
 from sqsjobs.job import Job
 from sqsjobs.outcome import Failure
 from sqsjobs.task import Task
 from sqsjobs.worker.child import BEGUN, ChildAnswer, ChildJob, child_main
+from sqsjobs.worker.child_line import PROGRESS, ChildProgress
 from sqsjobs.worker.run import Run
 
 __all__ = ["ChildDied", "ProcessPool", "RemoteError", "Reply"]
@@ -85,7 +86,7 @@ class ProcessPool:
         try:
             with run.stopped_by(child.kill):
                 request = self._request(task, job, context, keeps_result=keeps_result)
-                answer = await child.ask(request, begun=lambda: run.limit(task.timeout))
+                answer = await child.ask(request, context.line, begun=lambda: run.limit(task.timeout))
         except BaseException:
             child.kill()
             raise
@@ -162,12 +163,16 @@ class _Child:
         theirs.close()
         return cls(process, ours)
 
-    async def ask(self, request: bytes, *, begun: Callable[[], None]) -> ChildAnswer:
+    async def ask(self, request: bytes, line: JobLine, *, begun: Callable[[], None]) -> ChildAnswer:
         try:
             await self._tell(request)
             told = await self._told()
             if told == BEGUN:
                 begun()
+                told = await self._told()
+            while told.startswith(PROGRESS):
+                progress = ChildProgress.of(told)
+                line.report(progress.done, progress.total, progress.note)
                 told = await self._told()
             return self._decode(told)
         except (EOFError, OSError) as error:

@@ -19,9 +19,9 @@ import msgspec
 from sqsjobs.batching import Batcher
 from sqsjobs.clock import Clock
 from sqsjobs.disposition import DeadLetter, Resend, whole_seconds
-from sqsjobs.envelope import encode
-from sqsjobs.errors import TransportError
+from sqsjobs.errors import SqsJobsError, TransportError
 from sqsjobs.events import Observer, SettleFailed
+from sqsjobs.sealing import Sealing
 from sqsjobs.transport.base import (
     MAX_BATCH_BYTES,
     MAX_BATCH_ENTRIES,
@@ -63,12 +63,14 @@ class Settler:
         delete_linger: seconds that a delete waits for company; FIFO queues: none.
         annotate_errors: whether dead letters carry the beginning of the error's text.
         worker: the worker's name, for the annotation.
+        sealing: seals what is sent anew.
     """
 
     def __init__(
         self,
         *,
         transport: Transport,
+        sealing: Sealing,
         book: LeaseBook,
         delete_linger: float,
         annotate_errors: bool,
@@ -78,6 +80,7 @@ class Settler:
         random: Random,
     ) -> None:
         self._transport = transport
+        self._sealing = sealing
         self._book = book
         self._annotate_errors = annotate_errors
         self._worker = worker
@@ -165,8 +168,12 @@ class Settler:
         assert job is not None
         due = self._clock.wall() + disposition.delay
         again = msgspec.structs.replace(job, epoch=held.epoch, attempts=attempts, not_before=due)
+        try:
+            body = await self._sealing.seal(again)
+        except SqsJobsError as problem:
+            return self._reported(held, "resend", str(problem))
         message = OutgoingMessage(
-            body=encode(again),
+            body=body,
             delay=min(MAX_DELAY, whole_seconds(disposition.delay)),
             group=job.group,
             attributes=held.delivery.attributes,

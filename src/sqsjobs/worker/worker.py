@@ -22,10 +22,10 @@ from sqsjobs.context import Middleware
 from sqsjobs.errors import ConfigurationError
 from sqsjobs.events import Observer, WorkerStarted, WorkerStopped
 from sqsjobs.registry import Registry
+from sqsjobs.sealing import Sealing
 from sqsjobs.store.base import JobStore
 from sqsjobs.store.tracking import Tracking
 from sqsjobs.transport.base import Transport
-from sqsjobs.worker.executor import JobScope
 from sqsjobs.worker.health import Health, Signs
 from sqsjobs.worker.heartbeat import beating_in_thread
 from sqsjobs.worker.inspection import inspect_queues
@@ -52,9 +52,9 @@ class Worker:
         queues: what it takes jobs from.
         options: how.
         observer: hears of everything.
+        sealing: the layers around envelopes; none by default.
         lifespan: entered before the first job and left after the last.
         middleware: wrappers of every attempt, the first outermost.
-        scope: entered around every attempt; binds the job to what the function logs.
         app_path: ``module:attribute`` of the app, for child processes.
         app_changes: what the app was configured with since it was imported; child processes do the same.
         name: how logs, records and dead letters call it; host, process and a random part by default.
@@ -75,9 +75,9 @@ class Worker:
         queues: Sequence[WatchedQueue],
         options: WorkerOptions,
         observer: Observer,
+        sealing: Sealing | None = None,
         lifespan: Lifespan | None = None,
         middleware: Sequence[Middleware] = (),
-        scope: JobScope | None = None,
         app_path: str | None = None,
         app_changes: Mapping[str, str] | None = None,
         name: str | None = None,
@@ -93,13 +93,13 @@ class Worker:
             worker=self.name,
             registry=registry,
             transport=transport,
+            sealing=sealing or Sealing(),
             store=store if tracking != "off" else None,
             tracking=tracking,
             queues=tuple(queues),
             options=options,
             observer=observer,
             middleware=tuple(middleware),
-            scope=scope,
             app_path=app_path,
             app_changes=app_changes or {},
             clock=clock or SystemClock(),

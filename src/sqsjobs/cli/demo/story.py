@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from sqsjobs import JobFailed, JobHandle, JobStatus
-from sqsjobs.cli.dead_letters import DeadLetters, Letter
+from sqsjobs.cli.dead_letters import DeadLetters, Letter, Place
 from sqsjobs.cli.demo.files import File
 from sqsjobs.cli.demo.report import Ending, Outcome
 from sqsjobs.cli.demo.stage import Stage
@@ -111,7 +111,7 @@ def _chunks(stream: gzip.GzipFile | BufferedReader) -> Iterator[bytes]:
 async def _dead_letters(count: int) -> list[Letter]:
     url = (await app.transport.describe(compress.queue)).dead_letter_queue
     assert url is not None  # the worker has created it
-    async with DeadLetters(app.transport, compress.queue, url) as dead:
+    async with DeadLetters(app.transport, Place(url, compress.queue)) as dead:
         return [letter async for letters in dead.batches(count) for letter in letters]
 
 

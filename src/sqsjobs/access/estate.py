@@ -1,0 +1,66 @@
+"""Everything at AWS that an app uses, as things that roles may be granted rights on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqsjobs.access.grants import DeadLetters, Grantable, Key, Queue, Table
+from sqsjobs.access.place import Place
+from sqsjobs.errors import ConfigurationError
+from sqsjobs.transport.address import dead_letter_name
+from sqsjobs.transport.base import is_fifo
+
+__all__ = ["QueuePair", "key_of", "queue_pair", "table_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePair:
+    """A queue, as it is called at SQS, and its dead-letter queue."""
+
+    name: str
+    queue: Queue
+    dead_letter_name: str
+    dead_letters: DeadLetters
+
+
+def queue_pair(queue: str, place: Place, *, prefix: str = "", dead_letter_queue: str = "") -> QueuePair:
+    """Return the queue that an app calls `queue`, a name or a URL, with its dead-letter queue.
+
+    Args:
+        queue: as the app's tasks name it.
+        place: where it is, if its URL says nothing else.
+        prefix: put before every name.
+        dead_letter_queue: the name at SQS, where it is not the queue's with ``-dlq``.
+    """
+    by_name = "://" not in queue
+    where = place if by_name else place.of_queue(queue)
+    name = prefix + queue if by_name else queue.rstrip("/").rpartition("/")[2]
+    target = dead_letter_queue or dead_letter_name(name)
+    return QueuePair(
+        name,
+        Queue(where.queue(name), fifo=is_fifo(name), by_name=by_name),
+        target,
+        DeadLetters(where.queue(target), by_name=by_name),
+    )
+
+
+def key_of(arn: str, place: Place) -> Key:
+    """Return the KMS key of that ARN.
+
+    Raises:
+        ConfigurationError: if it is no ARN of a key: aliases and ids name no key in a policy.
+    """
+    if not (arn.startswith("arn:") and ":kms:" in arn and ":key/" in arn):
+        raise ConfigurationError(
+            f"{arn!r} is no ARN of a KMS key, such as arn:aws:kms:eu-west-1:111122223333:key/…: "
+            f"a policy that names a key by its alias allows nothing"
+        )
+    return Key(arn, place)
+
+
+def table_of(store_url: str | None, place: Place) -> Iterable[Grantable]:
+    """Return the table behind the URL of a job store; nothing, where the store is not at AWS."""
+    scheme, _, rest = (store_url or "").partition("://")
+    name = rest.partition("?")[0].strip("/")
+    return [Table(place.table(name))] if scheme == "dynamodb" and name else []

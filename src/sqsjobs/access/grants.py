@@ -1,0 +1,136 @@
+"""What each role may do with each kind of thing: the one table behind every policy that is printed.
+
+Sources: "Actions, resources, and condition keys for Amazon SQS" (and for DynamoDB, KMS) in the Service Authorization
+Reference: a batch needs the right of the single action; "Key management" in the SQS developer guide: who sends to a
+queue with a KMS key needs GenerateDataKey and Decrypt, who receives from it Decrypt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, Protocol, TypeAlias
+
+from sqsjobs.access.place import Place
+
+__all__ = ["DeadLetters", "Grant", "Grantable", "Key", "Queue", "Role", "Table"]
+
+Role: TypeAlias = Literal["producer", "worker", "admin", "api"]
+"""What a process does: it enqueues, runs jobs, administers queues and dead letters, or reads records for a web API."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Leave to do `actions` with the thing of that ARN, under `condition` if there is one."""
+
+    arn: str
+    actions: frozenset[str]
+    condition: tuple[tuple[str, str, str], ...] = ()
+    """Operator, key and value of each."""
+
+
+class Grantable(Protocol):
+    """A thing at AWS that an app uses."""
+
+    def grants(self, role: Role) -> Iterator[Grant]:
+        """Yield what `role` needs to do with it; nothing where it needs nothing."""
+        ...
+
+
+_PROVISION: Final = ("sqs:CreateQueue", "sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:SetQueueAttributes")
+_FIND: Final = "sqs:GetQueueUrl"
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A queue that jobs go to.
+
+    Attributes:
+        arn: its ARN.
+        fifo: whether it is FIFO: workers never send its messages anew.
+        by_name: whether it is looked up and may be created by its name; else it was given by its URL.
+    """
+
+    arn: str
+    fifo: bool = False
+    by_name: bool = True
+
+    def grants(self, role: Role) -> Iterator[Grant]:
+        if actions := {f"sqs:{action}" for action in _ON_QUEUE[role]}:
+            if role == "admin" and self.by_name:
+                actions |= set(_PROVISION)
+            if role == "worker" and not self.fifo:
+                actions.add(
+                    "sqs:SendMessage"
+                )  # what is due after more than an hour, or in a crowded queue, is sent anew
+            yield Grant(self.arn, frozenset(actions if self.by_name else actions - {_FIND}))
+
+
+_ON_QUEUE: Final[Mapping[Role, tuple[str, ...]]] = {
+    "producer": ("GetQueueUrl", "SendMessage"),
+    "worker": ("ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "GetQueueUrl", "ReceiveMessage"),
+    "admin": ("GetQueueAttributes", "GetQueueUrl", "SendMessage"),
+    "api": (),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetters:
+    """The dead-letter queue of a queue; `by_name` if it may be created."""
+
+    arn: str
+    by_name: bool = True
+
+    def grants(self, role: Role) -> Iterator[Grant]:
+        match role:
+            case "worker":
+                yield Grant(self.arn, frozenset({"sqs:SendMessage"}))
+            case "admin":
+                read = {
+                    "sqs:ChangeMessageVisibility",
+                    "sqs:DeleteMessage",
+                    "sqs:GetQueueAttributes",
+                    "sqs:ReceiveMessage",
+                }
+                yield Grant(self.arn, frozenset(read.union(_PROVISION if self.by_name else ())))
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """The KMS key of queues: used by SQS in the name of who sends and receives, and in no other way."""
+
+    arn: str
+    place: Place
+
+    def grants(self, role: Role) -> Iterator[Grant]:
+        if role != "api":
+            domain = "amazonaws.com.cn" if self.place.partition == "aws-cn" else "amazonaws.com"
+            via = ("StringEquals", "kms:ViaService", f"sqs.{self.place.region}.{domain}")
+            # A worker and an admin send, too: dead letters, and back.
+            yield Grant(self.arn, frozenset({"kms:Decrypt", "kms:GenerateDataKey"}), (via,))
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The DynamoDB table of a job store."""
+
+    arn: str
+
+    def grants(self, role: Role) -> Iterator[Grant]:
+        yield Grant(self.arn, frozenset(f"dynamodb:{action}" for action in _ON_TABLE[role]))
+
+
+_ON_TABLE: Final[Mapping[Role, tuple[str, ...]]] = {
+    "producer": ("DeleteItem", "GetItem", "PutItem", "UpdateItem"),
+    "worker": ("DeleteItem", "GetItem", "PutItem", "UpdateItem"),
+    "admin": ("BatchGetItem", "GetItem", "Query", "UpdateItem"),
+    "api": ("BatchGetItem", "GetItem", "Query"),
+}
+
+
+def condition_of(grant: Grant) -> dict[str, Any]:
+    """Return a grant's condition as policies have it."""
+    condition: dict[str, dict[str, str]] = {}
+    for operator, key, value in grant.condition:
+        condition.setdefault(operator, {})[key] = value
+    return condition

@@ -1,0 +1,92 @@
+"""moto with IAM enforced, and a list of what was asked of it.
+
+Two things moto leaves out are added, as "Actions, resources, and condition keys for Amazon SQS" has them: a batch needs
+the right of the single action, and a call that names a queue or a table by its name is about the thing of that ARN.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from unittest.mock import patch
+
+import boto3
+from moto.core.authorization import enable_iam_authentication
+from moto.core.exceptions import AccessDeniedError
+from moto.iam.access_control import IAMRequest
+
+from sqsjobs.access.place import Place
+
+PLACE = Place("123456789012", "us-east-1")
+"""Where everything of moto is."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A call on the wire, as IAM judges it."""
+
+    access_key: str
+    action: str
+    arn: str
+    allowed: bool
+
+
+@dataclass(frozen=True)
+class Identity:
+    """An IAM user that has one policy and nothing else."""
+
+    access_key: str
+    secret: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"AWS_ACCESS_KEY_ID": self.access_key, "AWS_SECRET_ACCESS_KEY": self.secret}
+
+
+def identity(endpoint_url: str, name: str, policy: dict[str, Any]) -> Identity:
+    """Make a user with `policy`; before the gate is closed."""
+    client = boto3.client(
+        "iam",
+        endpoint_url=endpoint_url,
+        region_name=PLACE.region,
+        aws_access_key_id="root",
+        aws_secret_access_key="root",
+    )
+    client.create_user(UserName=name)
+    client.put_user_policy(UserName=name, PolicyName="least", PolicyDocument=json.dumps(policy))
+    key = client.create_access_key(UserName=name)["AccessKey"]
+    return Identity(key["AccessKeyId"], key["SecretAccessKey"])
+
+
+@contextmanager
+def closed_gate() -> Iterator[list[Asked]]:
+    """Enforce IAM, and give the list of what is asked."""
+    asked: list[Asked] = []
+    judge = IAMRequest.check_action_permitted
+
+    def check(request: Any, resource: str) -> None:
+        request._action = request._action.removesuffix("Batch")
+        arn = _arn(json.loads(request._body or "{}"), resource)
+        allowed = True
+        try:
+            judge(request, arn)
+        except AccessDeniedError:
+            allowed = False
+            raise
+        finally:
+            asked.append(Asked(request._access_key._access_key_id, request._action, arn, allowed))
+
+    with patch.object(IAMRequest, "check_action_permitted", check), enable_iam_authentication():
+        yield asked
+
+
+def _arn(parameters: dict[str, Any], resource: str) -> str:
+    if "TableName" in parameters:
+        return PLACE.table(parameters["TableName"].rpartition("/")[2])
+    if "SourceArn" in parameters:
+        return str(parameters["SourceArn"])
+    queue = parameters.get("QueueName") or parameters.get("QueueUrl", "").rpartition("/")[2]
+    return PLACE.queue(queue) if queue else resource

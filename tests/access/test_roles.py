@@ -1,0 +1,211 @@
+"""The life of a job with credentials that have the printed policies and nothing else, under moto's IAM."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import boto3
+import botocore.exceptions
+import pytest
+from botocore.config import Config
+from tests.access.gate import PLACE, Asked, Identity, closed_gate, identity
+
+from sqsjobs.access.grants import Role
+from sqsjobs.app import App
+from sqsjobs.cli.commands import run
+from sqsjobs.cli.target import load_app
+from sqsjobs.errors import AccessDenied
+
+APP = '''
+import asyncio
+from sqsjobs import App, Reject, Retry, RetryAfter, constant
+
+app = App("shop")
+tries = []
+
+@app.task(queue="images")
+async def long() -> None:
+    """Longer than a heartbeat, so that its lease is extended."""
+    await asyncio.sleep(1.6)
+
+@app.task(queue="images", retry=Retry(max_attempts=3, backoff=constant(0.05)))
+async def flaky() -> None:
+    tries.append(1)
+    if len(tries) < 2:
+        raise ValueError("once more")
+
+@app.task(queue="images")
+async def hopeless() -> None:
+    raise Reject("never")
+
+@app.task(queue="images")
+async def tomorrow() -> None:
+    """Further than a message is hidden: it is sent anew."""
+    raise RetryAfter(7200)
+
+@app.task(queue="orders.fifo")
+async def order() -> None:
+    await asyncio.sleep(1.6)
+'''
+
+
+@pytest.fixture
+def target(tmp_path: Path, moto_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    module = f"roles_{secrets.token_hex(6)}"
+    (tmp_path / f"{module}.py").write_text(APP)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_endpoint)
+    monkeypatch.setenv("AWS_REGION", PLACE.region)
+    monkeypatch.setenv("SQSJOBS_QUEUE_PREFIX", f"{secrets.token_hex(4)}-")
+    return f"{module}:app"
+
+
+@pytest.fixture
+def role(
+    target: str, moto_endpoint: str, capsys: pytest.CaptureFixture[str]
+) -> Callable[[Role], tuple[Identity, dict[str, Any]]]:
+    """Make an identity with the policy that ``sqsjobs iam`` prints for a role."""
+
+    def made(name: Role) -> tuple[Identity, dict[str, Any]]:
+        capsys.readouterr()
+        assert run(["iam", target, "--role", name, "--account", PLACE.account, "--store", "dynamodb://jobs"]) == 0
+        policy = json.loads(capsys.readouterr().out)
+        return identity(moto_endpoint, f"{name}-{secrets.token_hex(4)}", policy), policy
+
+    return made
+
+
+def rights(policy: dict[str, Any]) -> set[tuple[str, str]]:
+    return {(action, arn) for it in policy["Statement"] for action in it["Action"] for arn in it["Resource"]}
+
+
+def calls(asked: list[Asked], who: Identity) -> set[tuple[str, str]]:
+    return {(it.action, it.arn) for it in asked if it.access_key == who.access_key}
+
+
+def test_the_life_of_a_job(target, role, monkeypatch):
+    """S7, I18: every role does its part with its own policy; the calls made are the rights given, no more and no less."""
+    app = load_app(target)
+    made = {name: role(name) for name in ("admin", "producer", "worker")}
+    app.configure(store=None)
+
+    def become(name: str) -> None:
+        for variable, value in made[name][0].environment.items():
+            monkeypatch.setenv(variable, value)
+
+    with closed_gate() as asked:
+        become("admin")
+        assert run(["queues", "apply", target]) == 0
+        become("producer")
+        asyncio.run(enqueue_everything(app))
+        become("worker")
+        asyncio.run(work(app))
+        become("admin")
+        assert run(["dlq", "redrive", target, "--queue", "images", "--all", "--yes"]) == 0
+        assert run(["dlq", "redrive", target, "--queue", "orders.fifo", "--all", "--yes"]) == 0
+
+    assert [it for it in asked if not it.allowed] == []
+    for who, policy in made.values():
+        given = {right for right in rights(policy) if not right[0].startswith("dynamodb:")}
+        assert calls(asked, who) == given
+
+
+async def enqueue_everything(app: App) -> None:
+    tasks = app.registry
+    async with app:
+        for name in ("long", "flaky", "hopeless", "tomorrow"):
+            await tasks.get(name).enqueue()  # type: ignore[union-attr]
+        orders = app.remote("no-such-order", queue="orders.fifo")
+        await orders.using(group="b").enqueue()
+        await tasks.get("order").using(group="a").enqueue()  # type: ignore[union-attr]
+
+
+async def work(app: App) -> None:
+    """Until the queues are empty; an unknown task is dead-lettered at once, so that a FIFO dead letter is there."""
+    async with app:
+        assert await app.worker(burst=True, visibility=3, wait=1, park_for=0).run()
+
+
+def everything() -> list[str]:
+    """All operations of SQS."""
+    return list(boto3.client("sqs", region_name=PLACE.region).meta.service_model.operation_names)
+
+
+@pytest.mark.parametrize("name", ["producer", "worker", "admin", "api"])
+def test_all_else_is_denied(name, role, moto_endpoint):
+    """S7, I18: every other operation of SQS, on the role's queues and on one that is not the app's."""
+    who, policy = role(name)
+    prefix = os.environ["SQSJOBS_QUEUE_PREFIX"]
+    given = rights(policy)
+    client = boto3.client(
+        "sqs",
+        endpoint_url=moto_endpoint,
+        region_name=PLACE.region,
+        aws_access_key_id=who.access_key,
+        aws_secret_access_key=who.secret,
+        config=Config(parameter_validation=False, retries={"total_max_attempts": 1}),
+    )
+    queues = [f"{prefix}images", f"{prefix}images-dlq", f"{prefix}orders.fifo", f"{prefix}images2"]
+    tried = 0
+    with closed_gate():
+        for operation in everything():
+            for queue in queues:
+                if (f"sqs:{operation.removesuffix('Batch')}", PLACE.queue(queue)) not in given:
+                    tried += 1
+                    with pytest.raises(botocore.exceptions.ClientError, match="AccessDenied"):
+                        client._make_api_call(operation, named(client, operation, queue))
+    assert tried > len(everything())
+
+
+def named(client: Any, operation: str, queue: str) -> dict[str, str]:
+    """The parameters that say which queue an operation is about."""
+    known = {
+        "QueueUrl": f"{client.meta.endpoint_url}/{PLACE.account}/{queue}",
+        "QueueName": queue,
+        "SourceArn": PLACE.queue(queue),
+    }
+    members = client.meta.service_model.operation_model(operation).input_shape.members
+    return {name: value for name, value in known.items() if name in members}
+
+
+def test_an_api_reads_the_table(role, moto_endpoint):
+    """S7: and writes nothing to it."""
+    who, _ = role("api")
+    root = {"endpoint_url": moto_endpoint, "region_name": PLACE.region}
+    admin = boto3.client("dynamodb", aws_access_key_id="root", aws_secret_access_key="root", **root)
+    if "jobs" not in admin.list_tables()["TableNames"]:
+        admin.create_table(
+            TableName="jobs",
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+    client = boto3.client("dynamodb", aws_access_key_id=who.access_key, aws_secret_access_key=who.secret, **root)
+    with closed_gate():
+        assert "Item" not in client.get_item(TableName="jobs", Key={"id": {"S": "x"}})
+        with pytest.raises(botocore.exceptions.ClientError, match="AccessDenied"):
+            client.put_item(TableName="jobs", Item={"id": {"S": "x"}})
+        with pytest.raises(botocore.exceptions.ClientError, match="AccessDenied"):
+            client.get_item(TableName="others", Key={"id": {"S": "x"}})
+
+
+def test_a_producer_that_would_work_is_told_so(target, role, monkeypatch):
+    """S7: one message says which right is missing."""
+    app = load_app(target)
+    admin, producer = role("admin")[0], role("producer")[0]
+    app.configure(store=None)
+    with closed_gate():
+        for variable, value in admin.environment.items():
+            monkeypatch.setenv(variable, value)
+        assert run(["queues", "apply", target]) == 0
+        for variable, value in producer.environment.items():
+            monkeypatch.setenv(variable, value)
+        with pytest.raises(AccessDenied, match="GetQueueAttributes"):
+            asyncio.run(work(app))
