@@ -8,11 +8,14 @@ import sys
 from pathlib import Path
 
 import aioboto3
+import botocore.session
 import pytest
 from tests.transport.wire_server import WireServer
 
 from sqsjobs.errors import ConfigurationError
+from sqsjobs.transport.address import SqsEndpoint
 from sqsjobs.transport.sqs import Pools, SqsTransport, Timeouts
+from sqsjobs.transport.sqs_client import SERVICES, open_session
 
 
 @pytest.fixture(autouse=True)
@@ -159,3 +162,12 @@ def run_python(program: str) -> str:
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
     return done.stdout
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "eu-west-3", "cn-north-1", "us-gov-west-1", "nowhere-1"])
+@pytest.mark.parametrize("service", sorted(SERVICES))
+async def test_what_is_kept_of_the_endpoints_is_what_botocore_says(service: str, region: str) -> None:
+    ours = (await open_session(SqsEndpoint("us-east-1", "http://127.0.0.1:1"))).session._session
+    resolvers = [session.get_component("endpoint_resolver") for session in (ours, botocore.session.Session())]
+    kept, whole = (resolver.construct_endpoint(service, region) for resolver in resolvers)
+    assert kept == whole

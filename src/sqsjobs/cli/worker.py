@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import os
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
@@ -157,6 +158,8 @@ def _supervise(command: list[str], processes: int, work: Work, platform: Platfor
 _PYTHONS_OWN: Final = (700, 2000)
 """Allocations after which the youngest objects are collected: in Python 3.11 and 3.12, and in 3.13."""
 _COLLECT_AFTER: Final = 10_000
+_STARTED_AFTER: Final = 2.0
+"""Seconds after which a worker has loaded and opened all that it needs."""
 
 # One process ----------------------------------------------------------------------------------------
 
@@ -210,6 +213,12 @@ def _collect_seldom() -> None:
         gc.set_threshold(_COLLECT_AFTER, *gc.get_threshold()[1:])
 
 
+def _give_back_memory() -> None:
+    """Give the operating system what loading and opening has left free, where the C library can (glibc)."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def _observers(app: App, job: _Job) -> list[Callable[..., None]]:
     from sqsjobs.observability.logs import LogObserver  # noqa: PLC0415 - with structlog
 
@@ -239,6 +248,7 @@ async def _work(app: App, job: _Job) -> bool:
                 **_options(work),
             )
             probe.health = worker.health
+            asyncio.get_running_loop().call_later(_STARTED_AFTER, _give_back_memory)
             around.enter_context(on_stop_signals(worker.stop))
             if job.supervised is not None:
                 _answer(job.supervised, probe, worker.stop)

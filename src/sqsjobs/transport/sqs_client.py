@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 import aioboto3
@@ -22,6 +24,7 @@ from aiobotocore.credentials import AioCredentials
 from aiohttp import ClientConnectorError
 from botocore import xform_name
 from botocore.httpsession import get_cert_path
+from botocore.loaders import Loader, instance_cache
 from botocore.parsers import ResponseParserError
 
 from sqsjobs.errors import AccessDenied, ConfigurationError, TransportError, TransportUnavailable
@@ -39,6 +42,9 @@ KEEPALIVE: Final = 60.0
 
 STAND_INS: Final = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
 """What requests to a server on this machine are signed with where nothing else is configured."""
+
+SERVICES: Final = frozenset({"sqs", "sts", "sso", "portal.sso", "oidc", "signin"})
+"""SQS, and where botocore gets credentials."""
 
 Answer: TypeAlias = Mapping[str, Any]
 """The parsed answer of SQS; botocore has no types for it."""
@@ -89,12 +95,34 @@ def _session(endpoint: SqsEndpoint) -> Any:
     if endpoint.session_factory is not None:
         return endpoint.session_factory()
     session = aioboto3.Session()
+    botocore_session = session._session  # noqa: SLF001 - aioboto3 has no door to it
+    botocore_session.register_component("data_loader", _loader(botocore_session.get_config_variable("data_path")))
     if endpoint.local:
         # The machine's own role is never needed for a local server; looking for it costs seconds outside AWS.
-        providers = session._session.get_component("credential_provider")  # noqa: SLF001 - aioboto3 has no door to it
+        providers = botocore_session.get_component("credential_provider")
         for role in ("container-role", "iam-role"):
             providers.remove(role)
     return session
+
+
+@lru_cache(maxsize=4)
+def _loader(data_path: str | None) -> Loader:
+    """Return one loader of botocore's models for all sessions, as botocore's own `create_loader` makes it."""
+    return _SparingLoader(data_path.split(os.pathsep) if data_path else None)
+
+
+class _SparingLoader(Loader):  # type: ignore[misc]  # botocore has no types
+    """Of botocore's list of all endpoints of AWS, which takes 7 MB, keeps those of the services that are spoken to here."""
+
+    @instance_cache  # type: ignore[untyped-decorator]
+    def load_data_with_path(self, name: str) -> Any:
+        data, path = super().load_data_with_path(name)
+        if name == "endpoints":
+            for partition in data["partitions"]:
+                partition["services"] = {
+                    it: partition["services"][it] for it in SERVICES & partition["services"].keys()
+                }
+        return data, path
 
 
 def _unusable(error: Exception) -> ConfigurationError:
