@@ -168,6 +168,6 @@ def run_python(program: str) -> str:
 @pytest.mark.parametrize("service", sorted(SERVICES))
 async def test_what_is_kept_of_the_endpoints_is_what_botocore_says(service: str, region: str) -> None:
     ours = (await open_session(SqsEndpoint("us-east-1", "http://127.0.0.1:1"))).session._session
-    resolvers = [session.get_component("endpoint_resolver") for session in (ours, botocore.session.Session())]
+    resolvers = [session._get_internal_component("endpoint_resolver") for session in (ours, botocore.session.Session())]
     kept, whole = (resolver.construct_endpoint(service, region) for resolver in resolvers)
     assert kept == whole
