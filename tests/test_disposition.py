@@ -33,6 +33,7 @@ from sqsjobs.outcome import (
     Failed,
     Failure,
     Interrupted,
+    KeysDown,
     LostLease,
     NotDue,
     Outcome,
@@ -77,6 +78,7 @@ EVERY_KIND: list[Outcome] = [
     CrashLimitReached(3),
     Overdelivered(9),
     StoreDown("away"),
+    KeysDown("away"),
 ]
 
 
@@ -105,6 +107,7 @@ def test_there_is_an_example_of_every_outcome():
         (AlreadyEnded(JobStatus.FAILED), Verdict(Delete())),
         (NotDue(50), Verdict(Hide(50))),
         (StoreDown("x"), Verdict(Hide(10))),
+        (KeysDown("x"), Verdict(Hide(10))),
         (Unknown("unknown-task", "x"), Verdict(Hide(30))),
     ],
     ids=lambda value: type(value).__name__,

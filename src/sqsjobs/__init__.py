@@ -28,11 +28,13 @@ from sqsjobs.errors import (
     EnqueueManyError,
     EnqueueRejected,
     EnqueueUncertain,
+    EnvelopeOverLimit,
     InvalidArguments,
     InvalidEnvelope,
     InvalidResult,
     JobCancelled,
     JobFailed,
+    KeysUnavailable,
     LeaseLost,
     NoJobStore,
     PayloadTooLarge,
@@ -63,7 +65,7 @@ from sqsjobs.handle import JobHandle
 from sqsjobs.job import Call, JobId, JobStatus
 from sqsjobs.outcome import Failure
 from sqsjobs.retry import Backoff, Retry, constant, exponential
-from sqsjobs.sealing import Ed25519Key, Ed25519PublicKey, HmacKey, Signing
+from sqsjobs.sealing import AesKey, DataKeyCache, Ed25519Key, Ed25519PublicKey, Encryption, HmacKey, KmsKey, Signing
 from sqsjobs.store.base import JobRecord, JobStore
 from sqsjobs.store.tracking import Tracking
 from sqsjobs.task import AsyncTask, SyncTask, Task, task
@@ -125,6 +127,10 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "HmacKey",
     "Ed25519Key",
     "Ed25519PublicKey",
+    "Encryption",
+    "AesKey",
+    "KmsKey",
+    "DataKeyCache",
     # Events
     "Event",
     "Observer",
@@ -150,6 +156,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "JobCancelled",
     "LeaseLost",
     "InvalidEnvelope",
+    "EnvelopeOverLimit",
     "UntrustedEnvelope",
     "UnsupportedVersion",
     "TransportError",
@@ -158,6 +165,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "RequestRejected",
     "TransportUnavailable",
     "Throttled",
+    "KeysUnavailable",
     "StoreError",
     "StoreUnavailable",
 ]

@@ -22,6 +22,7 @@ from sqsjobs.outcome import (
     Failed,
     Failure,
     Interrupted,
+    KeysDown,
     LostLease,
     NotDue,
     Outcome,
@@ -217,7 +218,7 @@ def decide(outcome: Outcome, situation: Situation) -> Verdict:  # noqa: C901, PL
         case Overdelivered(deliveries):
             detail = f"all {situation.retry.max_attempts} attempts were used up by delivery {deliveries}"
             return _exhausted(situation, "exhausted", detail, Failure("sqsjobs.Exhausted", detail), attempt_back=True)
-        case StoreDown():
+        case StoreDown() | KeysDown():
             return _kept(situation, _STORE_PAUSE * (1 + 2 * situation.random))
         case _:
             assert_never(outcome)

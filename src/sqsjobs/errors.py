@@ -21,6 +21,7 @@ The tree of errors::
     ├── JobCancelled              the job was cancelled
     ├── LeaseLost                 a job's lease ended while it ran
     ├── InvalidEnvelope           a message body that is no job (poison)
+    │   ├── EnvelopeOverLimit     … because it is larger or deeper than an envelope may be
     │   └── UntrustedEnvelope     … because it is not what somebody with the keys has sealed
     ├── UnsupportedVersion        an envelope newer than this worker reads
     ├── TransportError            a call to SQS failed
@@ -29,6 +30,7 @@ The tree of errors::
     │   ├── RequestRejected       … because SQS found the request itself wrong
     │   └── TransportUnavailable  … and may succeed when tried again
     │       └── Throttled         … because too much was asked at once
+    ├── KeysUnavailable           a key service did not answer; worth another try
     └── StoreError                a call to the job store failed
         └── StoreUnavailable      … and may succeed when tried again
 
@@ -51,11 +53,13 @@ __all__ = [
     "EnqueueManyError",
     "EnqueueRejected",
     "EnqueueUncertain",
+    "EnvelopeOverLimit",
     "InvalidArguments",
     "InvalidEnvelope",
     "InvalidResult",
     "JobCancelled",
     "JobFailed",
+    "KeysUnavailable",
     "LeaseLost",
     "NoJobStore",
     "PayloadTooLarge",
@@ -310,12 +314,28 @@ class InvalidEnvelope(SqsJobsError):
     code: str = "invalid-envelope"
 
 
+class EnvelopeOverLimit(InvalidEnvelope):
+    """Raised when a message is larger, deeper or of more parts than an envelope may be; it is not parsed.
+
+    Attributes:
+        limit: which limit.
+        allowed: how much.
+    """
+
+    code = "over-limit"
+
+    def __init__(self, limit: str, allowed: int) -> None:
+        super().__init__(f"the envelope has more than {allowed:,} {limit}")
+        self.limit = limit
+        self.allowed = allowed
+
+
 class UntrustedEnvelope(InvalidEnvelope):
     """Raised when a message is not what somebody with the keys has sealed for this queue.
 
     Attributes:
-        code: ``unsigned``, ``bad-signature``, ``unknown-key``, ``revoked-key``, ``expired``, ``wrong-queue``,
-            ``wrong-environment`` or ``mismatch``.
+        code: ``unsigned``, ``bad-signature``, ``unencrypted``, ``undecryptable``, ``unknown-key``, ``revoked-key``,
+            ``expired``, ``wrong-queue``, ``wrong-environment`` or ``mismatch``.
     """
 
     def __init__(self, code: str, problem: str) -> None:
@@ -376,6 +396,18 @@ class TransportUnavailable(TransportError):
 
 class Throttled(TransportUnavailable):
     """Raised when SQS, or its KMS key, was asked for too much at once."""
+
+
+class KeysUnavailable(SqsJobsError):
+    """Raised when a key service (KMS) did not answer, or refused: nothing is sent, and what came is kept for later.
+
+    Attributes:
+        code: the service's error code, where it answered.
+    """
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class StoreError(SqsJobsError):

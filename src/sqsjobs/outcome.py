@@ -21,6 +21,7 @@ __all__ = [
     "Failed",
     "Failure",
     "Interrupted",
+    "KeysDown",
     "LostLease",
     "NotDue",
     "Outcome",
@@ -149,7 +150,7 @@ class Unstarted:
 
 @dataclass(frozen=True, slots=True)
 class Poison:
-    """The message can never become a run. `code` is ``"invalid-envelope"`` or ``"invalid-arguments"``."""
+    """The message can never become a run. `code` is that of an `InvalidEnvelope`, or ``"invalid-arguments"``."""
 
     code: str
     problem: str
@@ -205,6 +206,13 @@ class StoreDown:
     problem: str
 
 
+@dataclass(frozen=True, slots=True)
+class KeysDown:
+    """The key service did not answer, so the message cannot be read yet."""
+
+    problem: str
+
+
 Outcome: TypeAlias = (
     Succeeded
     | Failed
@@ -226,6 +234,7 @@ Outcome: TypeAlias = (
     | CrashLimitReached
     | Overdelivered
     | StoreDown
+    | KeysDown
 )
 """What became of a delivery: of the run it led to, or why it led to none."""
 

@@ -31,6 +31,9 @@ class Settings:
         environment: bound into sealed envelopes (``SQSJOBS_ENVIRONMENT``, key ``environment``).
         signing_keys: the keys of signatures (``SQSJOBS_SIGNING_KEYS``, which may be ``file:PATH``; in no file of the project).
         require_signature: refuse what is not signed (``SQSJOBS_REQUIRE_SIGNATURE``, key ``require-signature``).
+        encryption_keys: the keys of encryption (``SQSJOBS_ENCRYPTION_KEYS``; the same).
+        require_encryption: refuse what is not encrypted (``SQSJOBS_REQUIRE_ENCRYPTION``, key ``require-encryption``).
+        compress_over: bytes above which envelopes are compressed (``SQSJOBS_COMPRESS_OVER``, key ``compress-over``).
         revoked_keys: ids of keys that count no more (``SQSJOBS_REVOKED_KEYS``, key ``revoked-keys``).
     """
 
@@ -44,6 +47,9 @@ class Settings:
     environment: str | None = None
     signing_keys: str | None = field(default=None, repr=False)
     require_signature: str | None = None
+    encryption_keys: str | None = field(default=None, repr=False)
+    require_encryption: str | None = None
+    compress_over: str | None = None
     revoked_keys: str | None = None
 
     @classmethod
@@ -69,12 +75,15 @@ _VARIABLES: Final[Mapping[str, tuple[str, ...]]] = {
     "environment": ("SQSJOBS_ENVIRONMENT",),
     "signing_keys": ("SQSJOBS_SIGNING_KEYS",),
     "require_signature": ("SQSJOBS_REQUIRE_SIGNATURE",),
+    "encryption_keys": ("SQSJOBS_ENCRYPTION_KEYS",),
+    "require_encryption": ("SQSJOBS_REQUIRE_ENCRYPTION",),
+    "compress_over": ("SQSJOBS_COMPRESS_OVER",),
     "revoked_keys": ("SQSJOBS_REVOKED_KEYS",),
 }
 """The variables of each setting; the first that is set and not empty counts."""
 
 
-_SECRET: Final = frozenset({"signing_keys"})
+_SECRET: Final = frozenset({"signing_keys", "encryption_keys"})
 """Settings that stand in no file that could be committed, and that may be in a file of their own."""
 
 

@@ -24,7 +24,7 @@ from sqsjobs.handle import JobHandle
 from sqsjobs.job import Call, JobId, checked_job_id
 from sqsjobs.producer import NotEnqueued, SendOutcome
 from sqsjobs.registry import Registry, tasks_in
-from sqsjobs.sealing import Sealing, Signing
+from sqsjobs.sealing import Encryption, Sealing, Signing
 from sqsjobs.settings import Settings
 from sqsjobs.store.base import JobRecord, JobStore
 from sqsjobs.store.tracking import Tracking
@@ -54,6 +54,8 @@ class App:
         queue_prefix, endpoint_url, region: of the default transport.
         tracking: how much of a job is recorded: "full" by default.
         signing: the keys with which envelopes are signed and verified; None for none.
+        encryption: the keys with which envelopes are encrypted and decrypted; None for none.
+        compress_over: bytes of an envelope above which it is compressed; never by default.
         environment: such as "production": an envelope sealed in another one is refused.
         lifespan: makes the context that is entered once in every worker process, around its jobs.
         middleware: wrappers of every attempt in a worker, the first one outermost.
@@ -77,6 +79,8 @@ class App:
         region: str | None = None,
         tracking: Tracking | None = None,
         signing: Signing | Unset | None = UNSET,
+        encryption: Encryption | Unset | None = UNSET,
+        compress_over: int | None = None,
         environment: str | None = None,
         lifespan: Lifespan | None = None,
         middleware: Sequence[Middleware] = (),
@@ -97,6 +101,8 @@ class App:
             region=region,
             tracking=tracking,
             signing=signing,
+            encryption=encryption,
+            compress_over=compress_over,
             environment=environment,
             observers=tuple(observers),
         )

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict, Unpack
 
-from sqsjobs.app.layers import signing_of
+from sqsjobs.app.layers import compression_of, encryption_of, signing_of
 from sqsjobs.app.session import Backends
 from sqsjobs.clock import Clock, SystemClock
 from sqsjobs.errors import ConfigurationError
 from sqsjobs.events import Observer, fan_out
-from sqsjobs.sealing import Sealing, Signing
+from sqsjobs.sealing import Encryption, Sealing, Signing
 from sqsjobs.settings import Settings
 from sqsjobs.store.base import JobStore
 from sqsjobs.store.opening import open_store
@@ -65,6 +65,8 @@ class Plan:
         queue_prefix, endpoint_url, region: of SQS itself.
         tracking: how much of a job is recorded.
         signing: the keys of signatures, or None for none.
+        encryption: the keys of encryption, or None for none.
+        compress_over: bytes above which an envelope is compressed.
         environment: what envelopes are bound to beside their queue.
         observers: hear of everything.
         clock: dates the jobs, and times the workers.
@@ -77,6 +79,8 @@ class Plan:
     region: str | None = None
     tracking: Tracking | None = None
     signing: Signing | Unset | None = UNSET
+    encryption: Encryption | Unset | None = UNSET
+    compress_over: int | None = None
     environment: str | None = None
     observers: tuple[Observer, ...] = ()
     clock: Clock = field(default_factory=SystemClock)
@@ -150,6 +154,8 @@ class Plan:
     def _sealing(self, settings: Settings, transport: Transport) -> Sealing:
         return Sealing(
             signing=signing_of(settings) if self.signing is UNSET else self.signing,
+            encryption=encryption_of(settings) if self.encryption is UNSET else self.encryption,
+            compress_over=compression_of(settings) if self.compress_over is None else self.compress_over,
             # The name that others know the queue by; a transport of the program's own may add no prefix at all.
             queue_prefix=getattr(transport, "queue_prefix", ""),
             environment=settings.environment or "" if self.environment is None else self.environment,

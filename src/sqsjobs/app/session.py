@@ -58,7 +58,7 @@ class Session:
         self._closing = AsyncExitStack()
         self._is_open = False
         self.transport = backends.transport.clone()
-        self.sealing = backends.sealing
+        self.sealing = backends.sealing.clone()
         self.store = backends.store.clone() if backends.store else None
         self.producer = Producer(
             self.transport,
@@ -71,6 +71,7 @@ class Session:
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as opening:
             await opening.enter_async_context(self.transport)
+            await opening.enter_async_context(self.sealing)
             if self.store:
                 await opening.enter_async_context(self.store)
             await opening.enter_async_context(self.producer)

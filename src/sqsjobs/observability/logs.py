@@ -24,6 +24,7 @@ from sqsjobs.outcome import (
     Failed,
     Failure,
     Interrupted,
+    KeysDown,
     LostLease,
     Outcome,
     Overdelivered,
@@ -222,6 +223,8 @@ class LogObserver:
                 )
             case StoreDown(problem=problem):
                 self._complain("message given back: no job store", event.queue, **where, problem=problem)
+            case KeysDown(problem=problem):
+                self._complain("message given back: no key service", event.queue, **where, problem=problem)
             case Failed() | TimedOut() | Crashed() if event.delay and self._level <= logging.INFO:
                 self._log.info("job will be retried", **where, delay=round(event.delay, 2))
             case _ if self._level <= logging.DEBUG:

@@ -3,21 +3,24 @@
     job ─▶ envelope ─▶ compressed ─▶ encrypted ─▶ signed ─▶ body
 
 Opening goes the other way, and each step before anything is made of what it protects: the signature is verified before
-the content is decrypted, the content decrypted before it is inflated, and only what came through is parsed as an
-envelope. Without layers a body is the envelope itself.
+a key service is asked and anything decrypted, what is decrypted is authentic before it is inflated, and only what came through
+is parsed as an envelope. Without layers a body is the envelope itself.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 from sqsjobs import envelope
 from sqsjobs.clock import Clock, SystemClock
-from sqsjobs.errors import InvalidEnvelope, UnsupportedVersion, UntrustedEnvelope
+from sqsjobs.errors import ConfigurationError, InvalidEnvelope, UnsupportedVersion, UntrustedEnvelope
 from sqsjobs.job import Job
-from sqsjobs.sealing.sealed import SEALED, Header, Sealed
+from sqsjobs.sealing import compression
+from sqsjobs.sealing.encryption import Encryption
+from sqsjobs.sealing.message_key import MessageKey
+from sqsjobs.sealing.sealed import SEALED, Encrypted, Header, Sealed, bound_bytes, from_base64, to_base64
 from sqsjobs.sealing.signing import Signing
 
 __all__ = ["Sealing", "queue_identity"]
@@ -27,45 +30,80 @@ _UNSIGNED_VALID_FOR: Final = 15 * 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Sealing:
-    """The layers around envelopes; none by default.
+    """The layers around envelopes; none by default. Entered where a key service is asked: see `clone`.
 
     Attributes:
         signing: the keys of signatures, or None.
+        encryption: the keys of encryption, or None.
+        compress_over: bytes of an envelope above which it is compressed; None for never.
         queue_prefix: what queue names have before them at SQS.
         environment: bound into what is sealed, and wanted of what is opened.
         clock: dates what is sealed.
     """
 
     signing: Signing | None = None
+    encryption: Encryption | None = None
+    compress_over: int | None = None
     queue_prefix: str = ""
     environment: str = ""
     clock: Clock = SystemClock()  # noqa: RUF009 - stateless
 
-    @property
-    def seals(self) -> bool:
-        """Whether there are layers at all."""
-        return self.signing is not None
+    def __post_init__(self) -> None:
+        if self.compress_over is not None and self.compress_over < 0:
+            raise ConfigurationError(f"compress_over is a number of bytes from 0 up, not {self.compress_over!r}")
+
+    def clone(self) -> Sealing:
+        """Return unopened layers for an event loop of their own."""
+        return replace(self, encryption=self.encryption.clone()) if self.encryption else self
+
+    async def __aenter__(self) -> Self:
+        if self.encryption:
+            await self.encryption.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        if self.encryption:
+            await self.encryption.__aexit__(*exc_info)
 
     @property
     def can_seal(self) -> bool:
         """Whether the keys that are here suffice to send: a public key verifies, and does not sign."""
         return self.signing is None or self.signing.signer is not None
 
+    @property
+    def problem(self) -> str:
+        """Why a key service did not answer the last time, or empty."""
+        return self.encryption.problem if self.encryption else ""
+
+    # Sealing
+
     async def seal(self, job: Job) -> str:
         """Return the message body of `job`.
 
         Raises:
             ConfigurationError: if a key is missing to do it.
+            KeysUnavailable: if a key service does not answer.
         """
-        content = envelope.encode(job)
-        if not self.seals:
-            return content
-        header = self._header(job)
-        sealed = Sealed(header, header.encode(), content)
-        signature = self.signing.signature(sealed.signed_bytes) if self.signing else ""
-        return Sealed(header, sealed.header_text, content, signature).encode()
+        text = envelope.encode(job)
+        small = self._compressed(text)
+        if not (self.signing or self.encryption or small):
+            return text
+        key, encrypted = await self._message_key(job, len(small or text))
+        header = self._header(job, compressed=small is not None, encrypted=encrypted)
+        sealed = _with_content(header, text, small, key)
+        return replace(sealed, signature=self.signing.signature(sealed.signed_bytes) if self.signing else "").encode()
 
-    def _header(self, job: Job) -> Header:
+    def _compressed(self, text: str) -> bytes | None:
+        if self.compress_over is None or len(text) <= self.compress_over:
+            return None
+        return compression.deflated(text.encode())
+
+    async def _message_key(self, job: Job, size: int) -> tuple[MessageKey | None, Encrypted | None]:
+        if self.encryption is None:
+            return None, None
+        return await self.encryption.message_key(queue_identity(job.queue, self.queue_prefix), self.environment, size)
+
+    def _header(self, job: Job, *, compressed: bool, encrypted: Encrypted | None) -> Header:
         now = self.clock.wall()
         return Header(
             queue=queue_identity(job.queue, self.queue_prefix),
@@ -74,8 +112,12 @@ class Sealing:
             issued_at=round(now, 3),
             expires_at=round(now + (self.signing.valid_for if self.signing else _UNSIGNED_VALID_FOR)),
             environment=self.environment,
+            compressed=compression.METHOD if compressed else "",
+            encrypted=encrypted,
             signed=self.signing.claim() if self.signing else None,
         )
+
+    # Opening
 
     async def open(
         self,
@@ -93,10 +135,11 @@ class Sealing:
             InvalidEnvelope: if the body is no envelope.
             UntrustedEnvelope: if it is not what somebody with the keys has sealed for this queue.
             UnsupportedVersion: if it is one of a newer major version.
+            KeysUnavailable: if a key service does not answer.
         """
         place = _Place(queue, message_id, group, sent_at)
-        if self.signing and self.signing.require_signature:
-            return await self._opened(_sealed(body), place, expired=expired)
+        if self._refused_if_plain:
+            return await self._opened(_sealed(body, self._refused_if_plain), place, expired=expired)
         try:
             return place.decoded(body)
         except UnsupportedVersion as newer:
@@ -104,11 +147,18 @@ class Sealing:
                 raise UnsupportedVersion(newer.version, SEALED) from None
         return await self._opened(Sealed.decode(body), place, expired=expired)
 
+    @property
+    def _refused_if_plain(self) -> str:
+        """The reason for which an envelope without layers is refused, or empty."""
+        if self.signing and self.signing.require_signature:
+            return "unsigned"
+        return "unencrypted" if self.encryption and self.encryption.require_encryption else ""
+
     async def _opened(self, sealed: Sealed, place: _Place, *, expired: bool) -> Job:
         if self.signing:
             self.signing.check(sealed)  # a worker without keys takes unsigned jobs, and so this one as well
         self._check_bound(sealed.header, place.queue, expired=expired)
-        job = place.decoded(sealed.content)
+        job = place.decoded(await self._content(sealed))
         if (job.task, job.id) != (sealed.header.task, sealed.header.id):
             raise UntrustedEnvelope("mismatch", "the header and the content speak of different jobs")
         return job
@@ -126,6 +176,28 @@ class Sealing:
             )
         if not (expired or self.clock.wall() < header.expires_at):
             raise UntrustedEnvelope("expired", f"its seal has expired: it held until {_date(header.expires_at)}")
+
+    async def _content(self, sealed: Sealed) -> str:
+        header = sealed.header
+        key = await self._found_key(header)
+        if key is None and not header.compressed:
+            return sealed.content
+        raw = key.decrypted(sealed.content, bound_bytes(sealed.header_text)) if key else _raw(sealed.content)
+        if header.compressed:
+            if header.compressed != compression.METHOD:
+                raise InvalidEnvelope(f"there is no compression {header.compressed[:16]!r} here")
+            raw = compression.inflated(raw)
+        try:
+            return raw.decode()
+        except UnicodeDecodeError:
+            raise InvalidEnvelope("the content is no text") from None
+
+    async def _found_key(self, header: Header) -> MessageKey | None:
+        if self.encryption:
+            return await self.encryption.found_key(header)
+        if header.encrypted:
+            raise UntrustedEnvelope("unknown-key", "the message is encrypted, and there is no key here to decrypt it")
+        return None
 
 
 class _Place(NamedTuple):
@@ -147,21 +219,37 @@ def queue_identity(queue: str, prefix: str = "") -> str:
     return queue.rstrip("/").rpartition("/")[2] if "://" in queue else prefix + queue
 
 
-def _date(seconds: float) -> str:
-    try:
-        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
-    except (OverflowError, ValueError, OSError):  # anybody may have written it
-        return f"{seconds:g}"
+def _with_content(header: Header, text: str, small: bytes | None, key: MessageKey | None) -> Sealed:
+    header_text = header.encode()
+    if key:
+        content = key.encrypted(text.encode() if small is None else small, bound_bytes(header_text))
+    else:
+        content = text if small is None else to_base64(small)
+    return Sealed(header, header_text, content)
 
 
-def _sealed(body: str) -> Sealed:
-    """Read a body that must be sealed; a plain envelope is one that is not signed."""
+def _sealed(body: str, reason: str) -> Sealed:
+    """Read a body that must be sealed; a plain envelope is one that is refused for `reason`."""
     try:
         return Sealed.decode(body)
     except InvalidEnvelope:
         version = envelope.version_of(body)
     if version == envelope.VERSION:
-        raise UntrustedEnvelope("unsigned", "the message is not signed, and this worker requires it")
+        raise UntrustedEnvelope(reason, f"the message is {reason}, and this worker takes none that is")
     if version is not None and version > SEALED:
         raise UnsupportedVersion(version, SEALED)
-    raise InvalidEnvelope("it is no sealed envelope, and this worker requires signatures")
+    raise InvalidEnvelope("it is no sealed envelope, and this worker takes no others")
+
+
+def _raw(content: str) -> bytes:
+    try:
+        return from_base64(content)
+    except ValueError as problem:
+        raise InvalidEnvelope(f"the content is {problem}") from None
+
+
+def _date(seconds: float) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+    except (OverflowError, ValueError, OSError):  # anybody may have written it
+        return f"{seconds:g}"

@@ -83,6 +83,7 @@ class MemoryApp:
             store=self._store,
             tracking=before.tracking if self._store else "off",
             signing=None,
+            encryption=None,
             observers=(*before.observers, self.events, self._starts),
             clock=self.clock,
         )

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from sqsjobs.clock import Clock
 from sqsjobs.context import NO_LINE, JobContext
-from sqsjobs.errors import InvalidArguments, InvalidEnvelope, UnsupportedVersion
+from sqsjobs.errors import InvalidArguments, InvalidEnvelope, KeysUnavailable, UnsupportedVersion
 from sqsjobs.events import JobDelivered, JobEnded, JobStarted, Observer
 from sqsjobs.job import Job, JobStatus
 from sqsjobs.outcome import (
@@ -17,6 +17,7 @@ from sqsjobs.outcome import (
     CrashLimitReached,
     Failed,
     Interrupted,
+    KeysDown,
     LostLease,
     NotDue,
     Outcome,
@@ -190,12 +191,8 @@ class Dispatcher:
             if task is None:
                 return Unknown("unknown-task", f"this worker has no task {job.task[:200]!r}")
             held.arguments = task.codec.decode_arguments(job.arguments)
-        except UnsupportedVersion as problem:
-            return Unknown("unsupported-version", str(problem))
-        except InvalidEnvelope as problem:
-            return Poison(problem.code, str(problem))
-        except InvalidArguments as problem:
-            return Poison("invalid-arguments", str(problem))
+        except (UnsupportedVersion, KeysUnavailable, InvalidEnvelope, InvalidArguments) as problem:
+            return _unread(problem)
         if job.not_before is None:
             return None
         early = job.not_before - self._clock.wall()
@@ -310,3 +307,16 @@ class Dispatcher:
 
     def _waited(self, job: Job) -> float:
         return max(0.0, self._clock.wall() - job.enqueued_at) if job.enqueued_at else 0.0
+
+
+def _unread(problem: UnsupportedVersion | KeysUnavailable | InvalidEnvelope | InvalidArguments) -> Outcome:
+    """Return what becomes of a message that is no job this worker can run, now or ever."""
+    match problem:
+        case UnsupportedVersion():
+            return Unknown("unsupported-version", str(problem))
+        case KeysUnavailable():
+            return KeysDown(str(problem))
+        case InvalidEnvelope():
+            return Poison(problem.code, str(problem))
+        case InvalidArguments():
+            return Poison("invalid-arguments", str(problem))

@@ -24,6 +24,7 @@ class Signs:
         last_beat: since a heartbeat got through.
         failing_queues: queues whose last poll failed.
         store_problem: why the job store did not answer, or empty.
+        keys_problem: why the key service did not answer, or empty.
     """
 
     started: bool = False
@@ -33,6 +34,7 @@ class Signs:
     last_beat: float = 0.0
     failing_queues: tuple[str, ...] = ()
     store_problem: str = ""
+    keys_problem: str = ""
 
 
 class Health:
@@ -65,4 +67,6 @@ class Health:
             return f"stopping: {signs.stopping}"
         if signs.failing_queues:
             return f"polls fail: {', '.join(signs.failing_queues)}"
-        return f"the job store does not answer: {signs.store_problem}" if signs.store_problem else ""
+        if signs.store_problem:
+            return f"the job store does not answer: {signs.store_problem}"
+        return f"the key service does not answer: {signs.keys_problem}" if signs.keys_problem else ""

@@ -19,7 +19,7 @@ from sqsjobs.clock import Clock
 from sqsjobs.context import Middleware
 from sqsjobs.errors import TransportError
 from sqsjobs.events import Observer, WorkerReady, WorkerStopping
-from sqsjobs.outcome import Outcome, StoreDown, Succeeded
+from sqsjobs.outcome import KeysDown, Outcome, StoreDown, Succeeded
 from sqsjobs.registry import Registry
 from sqsjobs.sealing import Sealing
 from sqsjobs.store.base import JobStore
@@ -187,6 +187,7 @@ class Pipeline:
             last_beat=now - self.heart.last_success,
             failing_queues=tuple(self.poller.failing),
             store_problem=self._claims.failing,
+            keys_problem=self._around.sealing.problem,
         )
 
     # Working
@@ -259,8 +260,9 @@ class Pipeline:
             for follower in self.intake.take_group(queue, held.delivery.group):
                 self.dispatcher.give_back(follower)
         self.intake.settled(held)
-        if isinstance(outcome, StoreDown):
-            self.poller.pause("the job store does not answer", _STORE_PAUSE)
+        if isinstance(outcome, StoreDown | KeysDown):
+            away = "job store" if isinstance(outcome, StoreDown) else "key service"
+            self.poller.pause(f"the {away} does not answer", _STORE_PAUSE)
         if not len(self.dispatcher):
             self._empty.set()
         self._advance_in_this_turn()
