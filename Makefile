@@ -21,6 +21,11 @@ demo: $(VENV)/.runtime ## a thousand real jobs, from enqueue to result: make dem
 test: $(VENV)/.dev ## the tests: make test [ARGS='-k retry']
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
+.PHONY: simulate
+simulate: $(VENV)/.dev ## faults by the thousand in virtual time: make simulate [SEEDS=number] [SEED=one, with its trace]
+	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000)) $(if $(FIRST),--first $(FIRST)) \
+		$(if $(KIND),--kind $(KIND)) $(if $(CORES),--cores $(CORES)) $(if $(LEDGER),--ledger '$(LEDGER)')
+
 .PHONY: check
 check: $(VENV)/.dev ## style, types, floors and forbidden calls
 	$(BIN)/ruff check

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from tests.worker.rig import LOST, UNAVAILABLE
@@ -67,6 +68,30 @@ async def test_nothing_is_hidden_after_a_pause_in_which_the_lease_ended(rig, see
 
 
 @virtually
+async def test_a_process_that_was_suspended_while_a_change_waited_for_company_does_not_send_it(rig):
+    """I6: between the decision to hide a message and the request is a moment, in which a lease can end."""
+    changed: list[int] = []
+
+    @rig.task(retry=Retry(backoff=constant(20, jitter=0)))
+    async def failing() -> None:
+        raise ValueError
+
+    def note(operation: str, queue: str | None) -> None:
+        if operation == CHANGE:
+            changed.append(rig.messages()[0].receive_count)
+
+    rig.sqs.faults = note
+    await rig.send(failing)
+    async with rig.working(visibility=30):
+        await rig.events.wait(ev.JobEnded)
+        await asyncio.sleep(0.005)
+        loop: Any = asyncio.get_running_loop()
+        loop._virtual_now += 60
+        await rig.events.wait(ev.JobStarted, count=2)
+    assert 1 not in changed
+
+
+@virtually
 async def test_messages_that_are_asked_for_again_are_leased_from_then_on(rig):
     """R26: however late a FIFO queue's lost answer is asked for again, what it brings can still be begun."""
 
@@ -102,6 +127,50 @@ async def test_the_next_of_a_group_waits_for_a_head_whose_end_could_not_be_recor
     async with Away(clock=rig.clock) as store, rig.working("work.fifo", store=store, fifo_receive=10, result_grace=1):
         await rig.events.wait(ev.JobSettled, lambda event: event.disposition == "delete", count=2)
     assert starts == ["head", "head", "follower"]
+
+
+@virtually
+async def test_the_next_of_a_group_waits_until_a_head_that_was_done_before_is_deleted(rig):
+    """I9: another worker, which knows nothing of it, would run the head after its follower."""
+    starts: list[tuple[str, int]] = []
+
+    @rig.task(queue="work.fifo")
+    async def job(name: str) -> None:
+        starts.append((name, len(rig.messages("work.fifo"))))
+
+    rig.faults.refuse("DeleteMessageBatch", times=0)
+    rig.faults.refuse(CHANGE, times=0)
+    await rig.send(job, group="g", name="head")
+    await rig.send(job, group="g", name="follower")
+    async with rig.working("work.fifo", visibility=5, fifo_receive=10):
+        await rig.events.wait(ev.SettleFailed, lambda event: event.disposition == "delete")
+        rig.faults.end()
+        rig.faults.plan("DeleteMessageBatch", Fault(delay=1))
+        await rig.events.wait(ev.JobSettled, lambda event: event.disposition == "delete", count=2)
+    assert starts == [("head", 2), ("follower", 1)]
+
+
+@virtually
+async def test_what_comes_again_after_its_lease_was_lost_is_a_new_life(rig):
+    """I12: though the old one has not ended, its receipt must not stay hidden for nobody."""
+    receipts: list[int] = []
+
+    @rig.task()
+    async def job() -> None:
+        receipts.append(rig.messages()[0].receive_count)
+        try:
+            await asyncio.sleep(60 if len(receipts) == 1 else 1)
+        finally:
+            await asyncio.sleep(20)
+
+    rig.faults.refuse(CHANGE, times=0)
+    await rig.send(job)
+    async with rig.working(visibility=10):
+        await rig.events.wait(ev.LeaseEnded)
+        lost = rig.messages()[0].receive_count
+        rig.faults.end()
+        await rig.events.wait(ev.JobSettled, lambda event: event.disposition == "delete")
+    assert receipts == [1, lost + 1]
 
 
 @virtually

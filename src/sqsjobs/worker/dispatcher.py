@@ -31,7 +31,7 @@ from sqsjobs.outcome import (
 from sqsjobs.registry import Registry
 from sqsjobs.sealing import Sealing
 from sqsjobs.task import Task
-from sqsjobs.transport.base import Delivery, QueueDescription
+from sqsjobs.transport.base import Delivery, QueueDescription, is_fifo
 from sqsjobs.worker.claims import Claims
 from sqsjobs.worker.closing import Closing
 from sqsjobs.worker.executor import Attempt, Executor
@@ -94,29 +94,35 @@ class Dispatcher:
         self._tell = observer
         self._clock = clock
         self._home = copy_context()
-        self._in_hand: dict[str, Held] = {}
+        self._lives: dict[Held, None] = {}
+        self._newest: dict[str, Held] = {}
         self.interrupted = asyncio.Event()
         """Set when all runs were asked to end."""
 
     @property
     def in_hand(self) -> list[Held]:
         """What has been received and is not settled yet."""
-        return list(self._in_hand.values())
+        return list(self._lives)
 
     def __len__(self) -> int:
-        return len(self._in_hand)
+        return len(self._lives)
 
     def hold(self, delivery: Delivery, asked_at: float) -> Held | None:
-        """Take a delivery in hand; None for one more receipt of what is in hand, or was done, already."""
-        held = self._in_hand.get(delivery.message_id)
-        if held is not None and not held.lease.retired:  # one just let go may be back before SQS has confirmed that
+        """Take a delivery in hand; None for one more receipt of what is in hand, or was done, already.
+
+        One just let go may be back before SQS has confirmed that; one whose lease was lost begins a new life, as it
+        would in any other worker.
+        """
+        held = self._newest.get(delivery.message_id)
+        if held is not None and not (held.lease.retired or held.lease.lost):
             held.delivery = delivery
             self._book.renew(held.lease, delivery, asked_at)
             return None
         held = Held(delivery, self._book.grant(delivery, asked_at))
-        self._in_hand[delivery.message_id] = held
-        if self._settler.is_done(delivery.message_id):
-            self._spawn(held, self._settle(held, AlreadyEnded(JobStatus.SUCCEEDED)))
+        self._lives[held] = None
+        self._newest[delivery.message_id] = held
+        if not is_fifo(delivery.queue) and (ended := self._was_done(held)):  # the next of a group has to wait for it
+            self._spawn(held, self._settle(held, ended))
             return None
         return held
 
@@ -131,7 +137,7 @@ class Dispatcher:
     def interrupt(self, linger: float) -> None:
         """Ask all runs to end as interrupted; their messages are seen again `linger` seconds later."""
         self.interrupted.set()
-        for held in self._in_hand.values():
+        for held in self._lives:
             if held.run is not None:
                 held.run.end(Interrupted(linger))
 
@@ -160,7 +166,8 @@ class Dispatcher:
         outcome: Outcome = _INTERRUPTED
         try:
             outcome = (
-                await self._read(held)
+                self._was_done(held)
+                or await self._read(held)
                 or self._refused(held)
                 or self._lapsed(held)
                 or await self._claim(held)
@@ -174,6 +181,10 @@ class Dispatcher:
         finally:
             self._ended(self._clock.now() - began)
         await self._settle(held, outcome)
+
+    def _was_done(self, held: Held) -> AlreadyEnded | None:
+        """What was done here, and could not be deleted, needs no second run."""
+        return AlreadyEnded(JobStatus.SUCCEEDED) if self._settler.is_done(held.delivery.message_id) else None
 
     async def _read(self, held: Held) -> Outcome | None:
         """Read the message; an outcome if it is no job that this worker can run."""
@@ -301,8 +312,9 @@ class Dispatcher:
         try:
             outcome = await self._closing.close(held, outcome, linger=linger)
         finally:
-            if self._in_hand.get(held.delivery.message_id) is held:
-                del self._in_hand[held.delivery.message_id]
+            del self._lives[held]
+            if self._newest.get(held.delivery.message_id) is held:
+                del self._newest[held.delivery.message_id]
             self._settled(held, outcome)
 
     def _waited(self, job: Job) -> float:

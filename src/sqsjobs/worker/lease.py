@@ -164,14 +164,14 @@ class LeaseBook:
         now = self._clock.now()
         ahead = now + _COMPANY * self.interval
         by_queue: dict[str, list[Lease]] = {}
-        urgent: set[str] = set()
+        urgent: dict[str, None] = {}
         with self._lock:
             for lease in self._leases.values():
                 if lease.beating or lease.lost or lease.retired or lease.next_beat > ahead or lease.wall <= now:
                     continue
                 by_queue.setdefault(lease.queue, []).append(lease)
                 if lease.next_beat <= now:
-                    urgent.add(lease.queue)
+                    urgent[lease.queue] = None
             beats = [self._beat(queue, ten, now) for queue in urgent for ten in _in_tens(by_queue[queue])]
             for beat in beats:
                 for lease in beat.leases:

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
+from itertools import compress
 from random import Random
 from typing import Final, Generic, Self, TypeVar
 
@@ -38,7 +39,7 @@ from sqsjobs.transport.base import (
 )
 from sqsjobs.worker.deadletter import annotate, dead_letter
 from sqsjobs.worker.held import Held
-from sqsjobs.worker.lease import LeaseBook
+from sqsjobs.worker.lease import Lease, LeaseBook
 
 __all__ = ["Settler"]
 
@@ -47,6 +48,7 @@ _REMEMBERED: Final = 10_000
 _COPY_FOR: Final = 60.0
 """Seconds for which a copy to another queue is tried."""
 _HIDE_LINGER: Final = 0.01
+_TOO_LATE: Final = EntryFailed("LeaseOver", "the lease ended before the change was sent", retryable=False)
 _RETRY_AFTER: Final = 0.2
 _RETRY_MOST: Final = 5.0
 
@@ -88,7 +90,7 @@ class Settler:
         self._clock = clock
         self._random = random
         self._deletes = PerQueue[str, EntryResult](transport.delete, linger=delete_linger)
-        self._changes = PerQueue[tuple[str, float], EntryResult](transport.change_visibility, linger=_HIDE_LINGER)
+        self._changes = PerQueue[tuple[Lease, float], EntryResult](self._change, linger=_HIDE_LINGER)
         self._copies = PerQueue[OutgoingMessage, SendResult](
             transport.send, max_bytes=MAX_BATCH_BYTES, size=message_size
         )
@@ -137,7 +139,7 @@ class Settler:
         async def attempt() -> EntryResult:
             asked_at, seconds = self._clock.now(), whole_seconds(delay)
             try:
-                return await changes.submit((held.lease.handle, seconds))
+                return await changes.submit((held.lease, seconds))
             except TransportError as error:
                 if error.in_doubt:  # it may be seen from then on, and be somebody else's
                     held.lease.deadline = min(held.lease.deadline, asked_at + seconds)
@@ -145,6 +147,13 @@ class Settler:
 
         problem = await self._until(attempt, _entry_problem, while_=lambda: not held.lease.over)
         return self._reported(held, "hide", problem)
+
+    async def _change(self, queue: str, changes: Sequence[tuple[Lease, float]]) -> list[EntryResult]:
+        """Change visibilities; a process that was suspended in the meantime has no right to that any more."""
+        stands = [not lease.over for lease, _ in changes]
+        standing = [(lease.handle, seconds) for lease, seconds in compress(changes, stands)]
+        results = iter(await self._transport.change_visibility(queue, standing) if standing else ())
+        return [next(results) if it_stands else _TOO_LATE for it_stands in stands]
 
     def let_go(self, held: Held) -> None:
         """Extend the message's lease no more."""

@@ -1,0 +1,167 @@
+"""How the runs of each job follow on each other, checked at the end: why there was more than one, and not two at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from itertools import combinations, pairwise
+
+from tests.simulation.ledger import Arrival, Ledger, Run
+from tests.simulation.scenario import Scenario
+
+__all__ = ["check_runs", "duplicates_of"]
+
+_ASKED_FOR = {"ActFailed", "Snooze", "RetryAfter", "cancelled"}
+"""Ends that another run may follow: failures, wishes, timeouts, interruptions."""
+_EARLY = 1.0
+_STEPPED = 0.6
+"""Seconds by which clocks were stepped meanwhile, at most."""
+_CLEAN_UP = 2.0
+
+
+def check_runs(scenario: Scenario, ledger: Ledger, skews: Mapping[str, float]) -> None:
+    """Check the runs of all jobs; `skews` are the machines' wall clocks."""
+    for job_id, runs in ledger.runs.items():
+        for earlier, later in combinations(runs, 2):
+            if scenario.has_store and later.started < earlier.ended:
+                _check_overlap(ledger, earlier, later, skews)
+        for earlier, later in pairwise(runs):
+            _check_not_early(scenario, ledger, earlier, later, skews)
+        if runs:
+            _check_delay(ledger, job_id, runs[0])
+        for run in runs:
+            _check_told(scenario, ledger, run)
+    if scenario.fifo:
+        _check_order(scenario, ledger)
+
+
+def duplicates_of(ledger: Ledger, *, has_store: bool) -> Counter[str]:
+    """I3: count the runs that nobody had asked for, by cause; one without a cause breaks a promise."""
+    causes: Counter[str] = Counter()
+    for job_id, runs in ledger.runs.items():
+        for earlier, later in pairwise(runs):
+            if earlier.how in _ASKED_FOR and earlier.ended <= later.started:
+                continue
+            cause = next(_causes(ledger, earlier, later, has_store=has_store), "unexplained")
+            causes[cause] += 1
+            if cause == "unexplained":
+                ledger.break_("I3", f"{ledger.name(job_id)} was run again for no reason", job_id)
+    return causes
+
+
+def _causes(ledger: Ledger, earlier: Run, later: Run, *, has_store: bool) -> Iterator[str]:
+    """Yield why `later` may have been started although `earlier` had not asked for it."""
+    faults = {fault for receipt in ledger.receipts[earlier.message_id] for fault in receipt.faults}
+    if earlier.settled != "delete" or earlier.settled_at > later.started:
+        yield from _unsettled(ledger, earlier, later, faults, has_store=has_store)
+    if len(ledger.copies[earlier.job_id]) > 1:
+        yield "ambiguous send, or sent anew"
+    if faults & {"duplicate", "resurrect"}:
+        yield "SQS delivered twice"
+    if "stale handle" in faults:
+        yield "stale handle"
+
+
+def _unsettled(ledger: Ledger, earlier: Run, later: Run, faults: set[str], *, has_store: bool) -> Iterator[str]:
+    """Yield why the message of a run that is over is still there."""
+    killed = "killed" in ledger.trouble(earlier.machine, earlier.started, later.started)
+    if ledger.gone_at.get(earlier.machine, later.started) < later.started:
+        yield "crash" if killed else "stop"
+    if earlier.receipt is not None and earlier.receipt.lost:
+        yield "lost lease"
+    if has_store and ledger.store_faults.get(earlier.job_id):
+        yield "store away"
+    if "delete failed" in faults:
+        yield "delete failed"
+    yield from ledger.trouble(earlier.machine, earlier.started, later.started)
+
+
+def _check_overlap(ledger: Ledger, one: Run, other: Run, skews: Mapping[str, float]) -> None:
+    """I4: with a store, nobody takes over a job while another still has the right to go on with it."""
+    holder, taker = sorted((one, other), key=lambda run: run.token)
+    receipt = holder.receipt
+    assert receipt is not None
+    arrival = ledger.arrivals[holder.message_id]
+    if min(receipt.lost_at, receipt.deadline, arrival.gone_at) <= taker.started:
+        return
+    troubles = ledger.trouble(holder.machine, receipt.at, taker.started)
+    if holder.message_id == taker.message_id and {"suspended", "cut off"} & set(troubles):
+        return  # it could neither extend its lease nor hear that it was over
+    ahead = skews[taker.machine] - skews[holder.machine]  # by so much the claim ends sooner for the other
+    if receipt.deadline - taker.started <= max(0.0, ahead) + _STEPPED:
+        ledger.counts["overlaps by clock skew"] += 1
+        return
+    if ledger.store_faults.get(holder.job_id) or ledger.trouble("store", holder.started, taker.started):
+        ledger.counts["overlaps while the store was away"] += 1
+        return
+    text = f"{ledger.name(taker.job_id)} starts on {taker.machine} while {holder.machine} runs it"
+    ledger.break_("I4", text, taker.job_id)
+
+
+def _check_told(scenario: Scenario, ledger: Ledger, run: Run) -> None:
+    """R16: a run whose lease is lost is told at once, and ends."""
+    receipt = run.receipt
+    play = next(play for play in scenario.plays if play.number == run.number)
+    if receipt is None or receipt.lost_at >= run.ended or run.task == "threaded":
+        return
+    if any(act.stubborn < 0 for act in play.acts):
+        return
+    within = _CLEAN_UP + max(act.stubborn for act in play.acts)
+    if run.ended - max(receipt.lost_at, run.started) > within and not ledger.trouble(
+        run.machine, receipt.lost_at, run.ended
+    ):
+        ledger.break_("R16", f"{ledger.name(run.job_id)} ran on after its lease was lost", run.job_id)
+
+
+def _check_not_early(scenario: Scenario, ledger: Ledger, earlier: Run, later: Run, skews: Mapping[str, float]) -> None:
+    """I8: a retry or a snoozed job does not start before its time."""
+    if earlier.settled not in ("hide", "resend") or earlier.outcome == "Interrupted":
+        return
+    early = min(earlier.ended, earlier.settled_at) + earlier.delay - later.started
+    skew = abs(skews[earlier.machine] - skews[later.machine])
+    if early <= _EARLY + skew:
+        return
+    doubled = len(ledger.copies[later.job_id]) > 1 or any(
+        receipt.faults for receipt in ledger.receipts[earlier.message_id]
+    )
+    if scenario.has_store or not doubled:
+        ledger.break_("I8", f"{ledger.name(later.job_id)} was run again {early:.1f} s early", later.job_id)
+
+
+def _check_delay(ledger: Ledger, job_id: str, first: Run) -> None:
+    """I8: a delayed job does not start before its time."""
+    due = min(copy.visible_at for copy in ledger.copies[job_id])
+    if first.started < due - _EARLY:
+        ledger.break_("I8", f"{ledger.name(job_id)} starts {due - first.started:.1f} s early", job_id)
+
+
+def _check_order(scenario: Scenario, ledger: Ledger) -> None:
+    """I9: a job of a group starts when all that were sent before it have left the queue; they were sent in order."""
+    groups: dict[str, list[Arrival]] = {}
+    for arrival in ledger.arrivals.values():
+        if arrival.group is not None and arrival.queue in scenario.queues:
+            groups.setdefault(arrival.group, []).append(arrival)
+    for arrivals in groups.values():
+        for place, arrival in enumerate(arrivals):
+            _check_turn(ledger, arrival, arrivals[:place])
+        _check_sent_in_order(scenario, ledger, arrivals)
+
+
+def _check_turn(ledger: Ledger, arrival: Arrival, before: list[Arrival]) -> None:
+    for run in ledger.runs.get(arrival.job_id, ()):
+        if run.message_id != arrival.message_id:
+            continue
+        ahead = [other for other in before if other.gone_at > run.started]
+        if ahead:
+            names = ", ".join(ledger.name(other.message_id) for other in ahead)
+            text = f"{ledger.name(arrival.job_id)} starts before {names} of its group {arrival.group} are done"
+            ledger.break_("I9", text, arrival.job_id, *(other.message_id for other in ahead))
+
+
+def _check_sent_in_order(scenario: Scenario, ledger: Ledger, arrivals: list[Arrival]) -> None:
+    at = {play.number: play.at for play in scenario.plays}
+    numbers = {job_id: number for number, (_, job_id) in ledger.answers.items()}
+    sent = [numbers[arrival.job_id] for arrival in arrivals if arrival.job_id in numbers]
+    for earlier, later in pairwise(sent):
+        if at[earlier] == at[later] and later < earlier:
+            ledger.break_("I9", f"job {later} of group {arrivals[0].group} arrived after job {earlier}")

@@ -1,0 +1,219 @@
+"""What is checked while a run goes on: what workers say, against what the ledger knows; and what they leave behind."""
+
+from __future__ import annotations
+
+from tests.simulation.ledger import Ledger, Receipt, Run
+from tests.simulation.loop import Machine
+
+from sqsjobs import events as ev
+from sqsjobs.transport.memory_sqs import MemorySQS
+from sqsjobs.transport.model import Phase
+from sqsjobs.worker.lease import Lease, LeaseBook
+from sqsjobs.worker.pipeline import Pipeline
+from sqsjobs.worker.worker import Worker
+
+__all__ = ["Watch"]
+
+_TOLERANCE = 0.001
+_COPYING = 70.0
+"""Seconds for which a worker tries to send a copy."""
+_STOPPING = 40.0
+"""Seconds that a stop may take: the longest grace, and what is waited for besides."""
+_SETTLING = 2.0
+"""Seconds that a worker which is leaving waits for the settling of a job that has ended."""
+CLAIMED = "another worker has claimed the job"
+
+
+class Watch:
+    """Hears the events of one worker.
+
+    Args:
+        machine: it runs on.
+        clocks_agree: whether the wall clocks of all machines do, about.
+    """
+
+    def __init__(self, machine: Machine, sqs: MemorySQS, ledger: Ledger, *, clocks_agree: bool) -> None:
+        self._machine = machine
+        self._sqs = sqs
+        self._ledger = ledger
+        self._clocks_agree = clocks_agree
+        self.worker: Worker | None = None
+
+    def __call__(self, event: ev.Event) -> None:
+        if not self._ledger.is_open:
+            return
+        match event:
+            case ev.LeaseEnded():
+                self._lease_ended(event)
+            case ev.JobEnded():
+                run = self._run_of(event.job.id)
+                if run is not None:
+                    run.outcome = type(event.outcome).__name__
+            case ev.JobSettled():
+                self._settled(event)
+            case ev.SettleFailed():
+                self._settle_failed(event)
+            case ev.DeadLettered():
+                self._tell(f"dead-letters {self._ledger.name(event.message_id)}: {event.reason}", event)
+            case _:
+                pass
+        if isinstance(event, ev.JobStarted | ev.JobEnded | ev.HeartbeatSent | ev.JobSettled):
+            self._check_leases()
+            self._check_buffers()
+
+    # What is said
+
+    def _lease_ended(self, event: ev.LeaseEnded) -> None:
+        """I7: no lease of a worker that is well is lost."""
+        ledger, now = self._ledger, self._ledger.now
+        self._tell(f"loses its lease of {ledger.name(event.message_id)}: {event.reason}", event)
+        for receipt in self._held(event.message_id):
+            receipt.lost, receipt.lost_at = event.reason, now
+            if not receipt.over:
+                receipt.over, receipt.over_at = f"lease lost: {event.reason}", now
+        if not self._excuses(event.message_id) and not self._is_claimed_by_skew(event):
+            text = (
+                f"{self._machine.name} lost its lease of {ledger.name(event.message_id)} for no reason: {event.reason}"
+            )
+            ledger.break_("I7", text, event.message_id)
+
+    def _settle_failed(self, event: ev.SettleFailed) -> None:
+        """I7: what a worker that is well settles is settled."""
+        name = self._ledger.name(event.message_id)
+        self._tell(f"cannot {event.disposition} {name}: {event.problem}", event)
+        copied = event.disposition in ("dead-letter", "resend", "leave")
+        failing = copied and self._ledger.last_fault(self._machine.name) > self._ledger.now - _COPYING
+        if not failing and not self._excuses(event.message_id):
+            text = f"{self._machine.name} could not {event.disposition} {name} for no reason: {event.problem}"
+            self._ledger.break_("I7", text, event.message_id)
+
+    def _settled(self, event: ev.JobSettled) -> None:
+        ledger = self._ledger
+        outcome = type(event.outcome).__name__
+        delay = f" for {event.delay:.2f} s" if event.delay else ""
+        self._tell(f"settles {ledger.name(event.message_id)}: {outcome}, {event.disposition}{delay}", event)
+        run = self._run_of(event.job_id or "", event.message_id)
+        if run is not None and not run.settled and outcome == run.outcome:
+            run.settled, run.settled_at, run.delay = event.disposition, ledger.now, event.delay
+        if event.disposition == "hide":
+            changed = [receipt for receipt in self._held(event.message_id) if receipt.changed_at < float("inf")]
+            if changed:
+                newest = max(changed, key=lambda receipt: receipt.changed_at)
+                newest.over, newest.over_at = "settled: hidden", ledger.now
+
+    @property
+    def _worker(self) -> Worker:
+        assert self.worker is not None
+        return self.worker
+
+    @property
+    def _pipeline(self) -> Pipeline:
+        pipeline = self._worker._pipeline
+        assert pipeline is not None
+        return pipeline
+
+    def _held(self, message_id: str) -> list[Receipt]:
+        return [receipt for receipt in self._ledger.receipts[message_id] if receipt.holder == self._machine.name]
+
+    def _run_of(self, job_id: str, message_id: str = "") -> Run | None:
+        for run in reversed(self._ledger.runs.get(job_id, [])):
+            if run.machine == self._machine.name and (not message_id or run.message_id == message_id):
+                return run
+        return None
+
+    def _tell(self, text: str, event: ev.LeaseEnded | ev.JobSettled | ev.SettleFailed | ev.DeadLettered) -> None:
+        arrival = self._ledger.arrivals.get(event.message_id)
+        self._ledger.tell(self._machine.name, text, event.message_id, arrival.job_id if arrival else "")
+
+    def _excuses(self, message_id: str) -> list[str]:
+        """Return what may have made a lease end, or a settling fail."""
+        ledger = self._ledger
+        held = self._held(message_id)
+        faults = [fault for receipt in ledger.receipts[message_id] for fault in receipt.faults]
+        since = min((receipt.asked_at for receipt in held), default=0.0)
+        gone = ledger.arrivals[message_id].gone
+        return faults + ledger.trouble(self._machine.name, since, ledger.now) + ([gone] if gone == "retention" else [])
+
+    def _is_claimed_by_skew(self, event: ev.LeaseEnded) -> bool:
+        """Whether a worker whose clock is ahead may have taken the claim for over."""
+        return event.reason == CLAIMED and not self._clocks_agree
+
+    # I5
+
+    def _check_leases(self) -> None:
+        """I5: a worker never believes longer in a lease than SQS does."""
+        book: LeaseBook = self._pipeline.heart._book
+        for lease in book.held():
+            if not lease.lost and lease.deadline > self._ledger.now:
+                self._check_lease(lease)
+
+    def _check_lease(self, lease: Lease) -> None:
+        ledger = self._ledger
+        receipt = ledger.by_handle[lease.handle]
+        newest = ledger.receipts[lease.message_id][-1]
+        arrival = ledger.arrivals[lease.message_id]
+        if arrival.gone:
+            return
+        ahead = lease.deadline - newest.due
+        if newest is receipt and ahead <= _TOLERANCE:
+            return
+        if not any(receipt.faults for receipt in ledger.receipts[lease.message_id]):
+            text = f"{self._machine.name} believes in its lease of {ledger.message_of(receipt)} {ahead:.3f} s too long"
+            ledger.break_("I5", text, lease.message_id, arrival.job_id)
+
+    # I14
+
+    def _check_buffers(self) -> None:
+        """I14: what a worker has in hand is what its slots allow, and what may be fetched ahead for them.
+
+        That is as much again, what one idle poll of each queue brings, and in FIFO queues what came with the heads.
+        """
+        intake, slots = self._pipeline.intake, self._worker.options.concurrency
+        most = slots + sum(queue.per_receive * (slots if queue.fifo else 1) for queue in intake.queues)
+        if intake.running > slots:
+            self._ledger.break_("I14", f"{self._machine.name} runs {intake.running} jobs in {slots} slots")
+        if intake.waiting > most:
+            self._ledger.break_("I14", f"{self._machine.name} lets {intake.waiting} messages wait, {most} are allowed")
+
+    # The end of a worker
+
+    def check_left(self, *, clean: bool) -> None:
+        """I15: a worker that has stopped leaves no task and no lease behind; where it does, it says so."""
+        pipeline = self._pipeline
+        ledger, name = self._ledger, self._machine.name
+        left = [task.get_name() for task in self._machine.tasks if task.get_name() != name]
+        held = [ledger.name(lease.message_id) for lease in pipeline.heart._book.held()]
+        if not clean:
+            since = ledger.now - _STOPPING
+            if not (self._has_runs() or ledger.trouble(name, since, ledger.now) or ledger.last_fault(name) > since):
+                ledger.break_("I15", f"{name} has not stopped cleanly, for no reason")
+        elif left or held:
+            ledger.break_("I15", f"{name} has stopped cleanly, but left {left}, and leases of {held}")
+
+    def _has_runs(self) -> bool:
+        """Whether runs go on here, or did until a moment ago, so that their messages were still to be settled."""
+        lately = self._ledger.now - _SETTLING
+        runs = (run for runs in self._ledger.runs.values() for run in runs)
+        return any(run.machine == self._machine.name and run.ended > lately for run in runs)
+
+    def check_released(self, exited_at: float) -> None:
+        """I12: two seconds after a graceful stop (four, with threads) nothing of the worker's is hidden."""
+        for receipts in self._ledger.receipts.values():
+            receipt = receipts[-1]
+            if receipt.holder == self._machine.name and not receipt.over and self._is_hidden(receipt):
+                self._check_released(receipt, exited_at)
+
+    def _is_hidden(self, receipt: Receipt) -> bool:
+        with self._sqs.use() as model:
+            message = model.account.queue(receipt.queue).messages.get(receipt.message_id)
+        return message is not None and message.receive_count == receipt.number and message.phase is Phase.IN_FLIGHT
+
+    def _check_released(self, receipt: Receipt, exited_at: float) -> None:
+        ledger = self._ledger
+        job_id = ledger.arrivals[receipt.message_id].job_id
+        troubles = ledger.trouble(self._machine.name, receipt.at, exited_at)
+        if not (receipt.faults or troubles or ledger.store_faults.get(job_id)):
+            text = (
+                f"{self._machine.name} has stopped, and {ledger.message_of(receipt)} is hidden until {receipt.due:.1f}"
+            )
+            ledger.break_("I12", text, receipt.message_id, job_id)
