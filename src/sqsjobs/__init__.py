@@ -22,6 +22,7 @@ from sqsjobs.app import App
 from sqsjobs.context import CallNext, JobContext, LeaseState, Middleware, current_job
 from sqsjobs.errors import (
     AccessDenied,
+    CannotRetry,
     ConfigurationError,
     DelayTooLong,
     Discard,
@@ -61,12 +62,14 @@ from sqsjobs.errors import (
     UntrustedEnvelope,
 )
 from sqsjobs.events import Event, Observer
+from sqsjobs.following import JobUpdate, JobUpdates
 from sqsjobs.handle import JobHandle
-from sqsjobs.job import Call, JobId, JobStatus
+from sqsjobs.job import Call, JobId, JobStatus, Progress
 from sqsjobs.outcome import Failure
 from sqsjobs.retry import Backoff, Retry, constant, exponential
 from sqsjobs.sealing import AesKey, DataKeyCache, Ed25519Key, Ed25519PublicKey, Encryption, HmacKey, KmsKey, Signing
-from sqsjobs.store.base import JobRecord, JobStore
+from sqsjobs.store.base import JobRecord, JobStore, PastAttempt
+from sqsjobs.store.listing import Page
 from sqsjobs.store.tracking import Tracking
 from sqsjobs.task import AsyncTask, SyncTask, Task, task
 from sqsjobs.transport.base import Transport
@@ -97,6 +100,11 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "JobId",
     "JobRecord",
     "JobStatus",
+    "JobUpdate",
+    "JobUpdates",
+    "Progress",
+    "PastAttempt",
+    "Page",
     "Failure",
     "Tracking",
     # Inside a job
@@ -154,6 +162,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "ResultExpired",
     "JobFailed",
     "JobCancelled",
+    "CannotRetry",
     "LeaseLost",
     "InvalidEnvelope",
     "EnvelopeOverLimit",

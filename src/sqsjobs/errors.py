@@ -19,6 +19,7 @@ The tree of errors::
     ├── ResultExpired             the job succeeded so long ago that its result is no longer kept
     ├── JobFailed                 the job ended failed (or discarded)
     ├── JobCancelled              the job was cancelled
+    ├── CannotRetry               a job cannot be sent again under its id
     ├── LeaseLost                 a job's lease ended while it ran
     ├── InvalidEnvelope           a message body that is no job (poison)
     │   ├── EnvelopeOverLimit     … because it is larger or deeper than an envelope may be
@@ -47,6 +48,7 @@ from typing import Any
 
 __all__ = [
     "AccessDenied",
+    "CannotRetry",
     "ConfigurationError",
     "DelayTooLong",
     "Discard",
@@ -288,11 +290,20 @@ class JobFailed(SqsJobsError):
 
 
 class JobCancelled(SqsJobsError):
-    """Raised by `JobHandle.result` when the job was cancelled."""
+    """Raised by `JobHandle.result` when the job was cancelled, and in a job by `raise_if_cancelled`."""
 
     def __init__(self, job_id: str) -> None:
         super().__init__(f"job {job_id} was cancelled")
         self.job_id = job_id
+
+
+class CannotRetry(SqsJobsError):
+    """Raised by `JobHandle.retry` when the job has not ended, has succeeded, or its envelope is not kept."""
+
+    def __init__(self, job_id: str, reason: str) -> None:
+        super().__init__(f"job {job_id} cannot be sent again: {reason}")
+        self.job_id = job_id
+        self.reason = reason
 
 
 class LeaseLost(SqsJobsError):

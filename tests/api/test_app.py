@@ -305,7 +305,7 @@ async def test_enqueue_sync_beside_an_open_app(app, sqs, resize):
 
 
 async def test_enqueue_sync_in_a_running_loop_says_what_to_do(app, resize):
-    with pytest.raises(ConfigurationError, match=r"use `await task\.enqueue"):
+    with pytest.raises(ConfigurationError, match=r"await its namesake"):
         resize.enqueue_sync(1)
 
 

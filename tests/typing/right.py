@@ -18,7 +18,11 @@ from sqsjobs import (
     JobHandle,
     JobRecord,
     JobStatus,
+    JobUpdate,
     MemoryTransport,
+    Page,
+    PastAttempt,
+    Progress,
     Retry,
     Snooze,
     SyncTask,
@@ -60,7 +64,8 @@ app = App(
 
 @app.task
 async def bare(key: str) -> Thumb:
-    if current_job().attempt > 1:
+    current_job().progress(1, 2, "half")
+    if current_job().attempt > 1 or current_job().cancelled:
         raise Snooze(timedelta(minutes=1))
     return Thumb(len(key))
 
@@ -101,6 +106,28 @@ async def enqueue() -> None:
     assert_type(await count.enqueue(words=["a"]), JobHandle[int])
     later = resize.using(delay=timedelta(minutes=5), group="tenant-7", headers={"a": "b"}).using(unique="u", queue="q")
     assert_type(await later.enqueue("in", width=90), JobHandle[Thumb])
+
+
+async def follow() -> None:
+    job = await resize.enqueue("in", "a.png", width=200)
+    assert_type(await job.cancel(), JobStatus)
+    assert_type(await job.retry(), None)
+    async for update in job.watch():
+        assert_type(update, JobUpdate)
+        assert_type(update.progress, Progress | None)
+    jobs = [job, await bare.enqueue("b")]
+    assert_type(await app.wait(jobs, first=1, timeout=5), tuple[list[JobHandle[Thumb]], list[JobHandle[Thumb]]])
+    page = await app.jobs(status="failed", task=resize, since=0.0)
+    assert_type(page, Page[JobRecord])
+    assert_type((await job.record()).history, tuple[PastAttempt, ...])
+
+
+def follow_sync() -> None:
+    job = count.enqueue_sync(["a"])
+    assert_type(job.result_sync(timeout=30), int)
+    assert_type(job.status_sync(), JobStatus)
+    assert_type(job.record_sync(), JobRecord)
+    assert_type(job.cancel_sync(), JobStatus)
 
 
 def enqueue_sync() -> None:

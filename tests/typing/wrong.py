@@ -33,6 +33,12 @@ async def wrong_results() -> None:
     job = await resize.enqueue("in", "a.png")
     text: str = await job.result()  # type: ignore[assignment]
     other: JobHandle[str] = job  # type: ignore[assignment]
+    pages: list[str] = await app.jobs()  # type: ignore[assignment]
+    await app.jobs(state="failed")  # type: ignore[call-arg]
+    await app.wait([job], first="one")  # type: ignore[arg-type]
+    async for update in job.watch():
+        done: int = update.progress  # type: ignore[assignment]
+        print(done, pages)
     number: int = resize("in", "a.png")  # type: ignore[assignment]
     handles: list[JobHandle[int]] = await app.enqueue_many([resize.call("in", "a")])  # type: ignore[list-item]
     print(text, other, number, handles)

@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack  # Any: tasks of every signature
 
-import msgspec
-
+from sqsjobs.app.jobs import Jobs
 from sqsjobs.app.plan import UNSET, Plan, PlanChanges, Unset, Whereabouts
 from sqsjobs.app.portal import Portal
 from sqsjobs.app.session import Backends, Session
@@ -16,17 +15,15 @@ from sqsjobs.app.tally import Tally
 from sqsjobs.context import Middleware
 from sqsjobs.errors import (
     ConfigurationError,
-    NoJobStore,
-    UnknownJob,
 )
 from sqsjobs.events import Observer
 from sqsjobs.handle import JobHandle
-from sqsjobs.job import Call, JobId, checked_job_id
+from sqsjobs.job import Call
 from sqsjobs.producer import NotEnqueued, SendOutcome
 from sqsjobs.registry import Registry, tasks_in
 from sqsjobs.sealing import Encryption, Sealing, Signing
 from sqsjobs.settings import Settings
-from sqsjobs.store.base import JobRecord, JobStore
+from sqsjobs.store.base import JobStore
 from sqsjobs.store.tracking import Tracking
 from sqsjobs.task import AsyncTask, Declare, Task, remote_task
 from sqsjobs.transport.base import Transport
@@ -41,7 +38,7 @@ __all__ = ["App"]
 R = TypeVar("R")
 
 
-class App:
+class App(Jobs):
     """Tasks, the queues they go to, and the job store that keeps their records.
 
     What is not said here is looked up in the settings when the app is first opened (see `sqsjobs.settings`).
@@ -56,6 +53,8 @@ class App:
         signing: the keys with which envelopes are signed and verified; None for none.
         encryption: the keys with which envelopes are encrypted and decrypted; None for none.
         compress_over: bytes of an envelope above which it is compressed; never by default.
+        keep_envelopes: whether records keep the envelopes of jobs, arguments and all, so that `JobHandle.retry` can
+            send them again; those that are encrypted are kept so.
         environment: such as "production": an envelope sealed in another one is refused.
         lifespan: makes the context that is entered once in every worker process, around its jobs.
         middleware: wrappers of every attempt in a worker, the first one outermost.
@@ -81,6 +80,7 @@ class App:
         signing: Signing | Unset | None = UNSET,
         encryption: Encryption | Unset | None = UNSET,
         compress_over: int | None = None,
+        keep_envelopes: bool = True,
         environment: str | None = None,
         lifespan: Lifespan | None = None,
         middleware: Sequence[Middleware] = (),
@@ -103,6 +103,7 @@ class App:
             signing=signing,
             encryption=encryption,
             compress_over=compress_over,
+            keep_envelopes=keep_envelopes,
             environment=environment,
             observers=tuple(observers),
         )
@@ -293,7 +294,7 @@ class App:
 
     def send_call_sync(self, call: Call[R]) -> JobHandle[R]:
         """Enqueue one call from code without an event loop; raises what `Task.enqueue_sync` raises."""
-        return self._handle(self._portal.run(lambda session: session.producer.send(call)))
+        return self._handle(self._portal.run(lambda session: session.producer.send(call), "enqueue_sync"))
 
     async def enqueue_many(self, calls: Iterable[Call[R]]) -> list[JobHandle[R]]:
         """Enqueue any number of calls (`Task.call`) in batches, and return their handles in order.
@@ -320,37 +321,6 @@ class App:
         if isinstance(outcome, NotEnqueued):
             raise outcome.error
         return JobHandle(outcome.job_id, self, deduplicated=outcome.deduplicated)
-
-    # Records -----------------------------------------------------------------------------------------
-
-    def job(self, job_id: str) -> JobHandle[Any]:
-        """Return the handle of a job by its id; nothing is read yet.
-
-        Raises:
-            UnknownJob: if `job_id` cannot be the id of a job.
-        """
-        try:
-            return JobHandle(checked_job_id(job_id), self)
-        except ValueError:
-            raise UnknownJob(f"{job_id[:80]!r}") from None
-
-    @property
-    def begin_at_enqueue(self) -> bool:
-        """Whether a job has a record from the moment it is enqueued."""
-        return self.tracking == "full"
-
-    async def read_record(self, job_id: JobId, wanted: str) -> JobRecord | None:
-        """Read a record, or None; `NoJobStore` says what was `wanted`."""
-        store = self._opened().store
-        if store is None:
-            raise NoJobStore(wanted)
-        return await store.get(job_id)
-
-    def decode_result(self, record: JobRecord) -> Any:
-        """Return the result in a record: of its task's type where the task is known here, else plain JSON."""
-        task = self.registry.get(record.task)
-        raw = record.result or b"null"
-        return task.codec.decode_result(raw) if task else msgspec.json.decode(raw)
 
     # Working -----------------------------------------------------------------------------------------
 

@@ -68,6 +68,7 @@ class Plan:
         encryption: the keys of encryption, or None for none.
         compress_over: bytes above which an envelope is compressed.
         environment: what envelopes are bound to beside their queue.
+        keep_envelopes: whether records keep envelopes.
         observers: hear of everything.
         clock: dates the jobs, and times the workers.
     """
@@ -82,6 +83,7 @@ class Plan:
     encryption: Encryption | Unset | None = UNSET
     compress_over: int | None = None
     environment: str | None = None
+    keep_envelopes: bool = True
     observers: tuple[Observer, ...] = ()
     clock: Clock = field(default_factory=SystemClock)
 
@@ -107,6 +109,7 @@ class Plan:
             tracking=tracking if store else "off",
             observer=observer,
             clock=self.clock,
+            keep_envelopes=self.keep_envelopes,
         )
 
     def names_store(self, settings: Settings) -> bool:

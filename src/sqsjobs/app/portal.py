@@ -1,4 +1,4 @@
-"""A thread with an event loop of its own, through which code without one can enqueue."""
+"""A thread with an event loop of its own, through which code without one can enqueue, and wait for results."""
 
 from __future__ import annotations
 
@@ -37,8 +37,10 @@ class Portal:
         self._open_session = open_session
         self._thread: _LoopThread | None = None
 
-    def run(self, step: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
+    def run(self, step: Callable[[Session], Coroutine[Any, Any, T]], wanted: str) -> T:
         """Run a coroutine made of the session, and return what it returns; blocks the calling thread.
+
+        A caller that is interrupted (Ctrl-C) cancels the coroutine. `wanted` is the method's name, for errors.
 
         Raises:
             ConfigurationError: inside a running event loop, which it would block.
@@ -46,7 +48,8 @@ class Portal:
         """
         if _loop_is_running():
             raise ConfigurationError(
-                "enqueue_sync would block the event loop that is running here: use `await task.enqueue(...)`"
+                f"{wanted} would block the event loop that is running here: "
+                f"await its namesake without _sync, as in `await task.enqueue(...)`"
             )
         return self._living_thread().run(step)
 
@@ -103,7 +106,15 @@ class _LoopThread:
         return self._pid == os.getpid() and self._thread.is_alive()
 
     def run(self, step: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
-        return asyncio.run_coroutine_threadsafe(step(self._session), self._loop).result()
+        running = asyncio.run_coroutine_threadsafe(self._run(step), self._loop)
+        try:
+            return running.result()
+        except BaseException:
+            running.cancel()
+            raise
+
+    async def _run(self, step: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
+        return await step(self._session)
 
     def end(self) -> None:
         self._loop.call_soon_threadsafe(self._ending.set)

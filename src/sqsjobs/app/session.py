@@ -11,6 +11,7 @@ from typing import Self
 from sqsjobs.clock import Clock
 from sqsjobs.errors import ConfigurationError
 from sqsjobs.events import Observer
+from sqsjobs.following import JobRecords, Reader
 from sqsjobs.producer import Producer
 from sqsjobs.sealing import Sealing
 from sqsjobs.store.base import JobStore
@@ -31,6 +32,7 @@ class Backends:
         tracking: how much of a job is recorded; "off" without a store.
         observer: hears of everything.
         clock: dates the jobs, and times the workers.
+        keep_envelopes: whether records keep envelopes, so that jobs can be sent again.
     """
 
     transport: Transport
@@ -39,6 +41,7 @@ class Backends:
     tracking: Tracking
     observer: Observer
     clock: Clock
+    keep_envelopes: bool = True
 
 
 class Session:
@@ -49,6 +52,7 @@ class Session:
         sealing: the layers around envelopes.
         store: open, or None.
         producer: open.
+        records: of the store, or None.
     """
 
     def __init__(self, app: str, backends: Backends) -> None:
@@ -57,15 +61,22 @@ class Session:
         self._loop = asyncio.get_running_loop()
         self._closing = AsyncExitStack()
         self._is_open = False
-        self.transport = backends.transport.clone()
-        self.sealing = backends.sealing.clone()
-        self.store = backends.store.clone() if backends.store else None
-        self.producer = Producer(
+        self.transport: Transport = backends.transport.clone()
+        self.sealing: Sealing = backends.sealing.clone()
+        self.store: JobStore | None = backends.store.clone() if backends.store else None
+        self.producer: Producer = Producer(
             self.transport,
             self.store if backends.tracking == "full" else None,
             observer=backends.observer,
             clock=backends.clock,
             sealing=self.sealing,
+            keep_envelopes=backends.keep_envelopes,
+        )
+        self._reader = Reader(self.store, observer=backends.observer) if self.store else None
+        self.records: JobRecords | None = (
+            JobRecords(self.store, self._reader, backends.tracking, self.producer, backends.clock)
+            if self.store and self._reader
+            else None
         )
 
     async def __aenter__(self) -> Self:
@@ -75,6 +86,8 @@ class Session:
             if self.store:
                 await opening.enter_async_context(self.store)
             await opening.enter_async_context(self.producer)
+            if self._reader:
+                await opening.enter_async_context(self._reader)
             self._closing = opening.pop_all()
         self._is_open = True
         return self

@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from itertools import islice
 from random import Random
-from typing import Any, Self, TypeAlias, TypeVar
+from typing import Any, Final, Self, TypeAlias, TypeVar
 
 from sqsjobs.clock import Clock
 from sqsjobs.errors import EnqueueUncertain, NoJobStore, SqsJobsError, StoreError
@@ -28,6 +28,9 @@ from sqsjobs.transport.base import Transport
 __all__ = ["Enqueued", "NotEnqueued", "Producer", "SendOutcome"]
 
 T = TypeVar("T")
+
+_LARGEST_KEPT: Final = 65_536
+"""Characters of the largest envelope that a record keeps: in some stores every write of the record pays for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ class Producer:
         observer: hears of `JobEnqueued` and `JobNotEnqueued`.
         clock: dates the jobs.
         sealing: the layers around envelopes; none by default.
+        keep_envelopes: whether records keep the envelope, so that the job can be sent again by its id.
     """
 
     def __init__(
@@ -69,6 +73,7 @@ class Producer:
         observer: Observer,
         clock: Clock,
         sealing: Sealing | None = None,
+        keep_envelopes: bool = True,
         policy: SendPolicy | None = None,
         random: Random | None = None,
     ) -> None:
@@ -77,6 +82,7 @@ class Producer:
         self._tell = observer
         self._clock = clock
         self._sealing = sealing or Sealing()
+        self._keep_envelopes = keep_envelopes
         self._policy = policy or SendPolicy()
         self._random = random or Random()
         self._budget = RetryBudget(self._policy.retry_rate, self._policy.retry_burst)
@@ -108,6 +114,36 @@ class Producer:
             place += len(chunk)
             for outcome in await self._uncancelled(self._send_all(entries)):
                 yield outcome
+
+    async def job_of(self, record: JobRecord) -> Job | None:
+        """Return the job in a record's envelope, also where its seal has expired; None if the envelope is not kept.
+
+        Raises:
+            InvalidEnvelope, UntrustedEnvelope: if it is not what somebody with the keys of this app has sealed.
+        """
+        if record.envelope is None:
+            return None
+        return await self._sealing.open(
+            record.envelope, queue=record.queue, message_id=record.id, group=record.group, expired=True
+        )
+
+    async def send_again(self, job: Job) -> SqsJobsError | None:
+        """Send a job that has its id and its record already; return why it was not accepted, or None."""
+        call: Call[object] = Call(job.task, job.queue, job.arguments, group=job.group, headers=job.headers)
+        return await self._uncancelled(self._send_again(Outgoing(call, job)))
+
+    async def _send_again(self, entry: Outgoing) -> SqsJobsError | None:
+        job = entry.job
+        try:
+            entry.message = message_of(job, await self._sealing.seal(job))
+            error = await (await self._lane(job.queue)).deliver(entry)
+        except SqsJobsError as problem:
+            error = problem
+        if error is None:
+            self._tell(JobEnqueued(job.id, job.task, job.queue))
+            return None
+        self._not_enqueued(entry, error)
+        return error
 
     async def _uncancelled(self, sending: Coroutine[Any, Any, T]) -> T:
         task = asyncio.get_running_loop().create_task(sending)
@@ -166,9 +202,14 @@ class Producer:
             enqueued_at=job.enqueued_at,
             not_before=job.enqueued_at + call.delay if call.delay else None,
             unique=call.unique,
+            group=job.group,
+            envelope=self._kept(entry.message.body),
         )
         present = await self._store.insert(record)
         return present.id if present else None
+
+    def _kept(self, body: str) -> str | None:
+        return body if self._keep_envelopes and len(body) <= _LARGEST_KEPT else None
 
     async def _deliver(self, entry: Outgoing) -> SendOutcome:
         """Send the message; the record of a job that SQS certainly does not have is removed."""

@@ -243,7 +243,8 @@ class JobStore(Protocol):
         """Read any number of records at once, all but their envelopes; ids without a record are left out.
 
         Meant for many readers sharing few calls, so it costs as few of the backend's as it can (one; DynamoDB: one
-        for a hundred ids). It may lag a moment behind what was written, but never behind a wake of `Pushing`.
+        for a hundred ids). What was committed before the call is read: a job that was just enqueued, or sent
+        again, is never seen as unknown, or as it ended before.
         """
         ...
 

@@ -1,0 +1,327 @@
+"""The reader that all share: what is seen, how often the store is asked, and what happens when it is away."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from typing import Any
+
+import pytest
+from tests.store.samples import NOW, job_id, queued, request, retry, succeed
+from tests.worker.virtual import VirtualClock, VirtualLoop
+
+from sqsjobs.errors import ConfigurationError, StoreError, StoreUnavailable
+from sqsjobs.events import StoreFailed
+from sqsjobs.following import Reader
+from sqsjobs.job import JobStatus
+from sqsjobs.store.memory import MemoryStore
+
+
+class Counted(MemoryStore):
+    """A store that counts what it is asked, and can be away, or broken."""
+
+    def __init__(self) -> None:
+        super().__init__(clock=VirtualClock())
+        self.reads: list[int] = []
+        self.problem: Exception | None = None
+
+    async def records(self, job_ids):
+        if self.problem:
+            raise self.problem
+        self.reads.append(len(job_ids))
+        return await super().records(job_ids)
+
+
+class Asked(Counted):
+    """The same without push."""
+
+    listening = None  # type: ignore[assignment]
+
+
+class Deaf(Counted):
+    """The same, and its ears cannot be opened."""
+
+    def listening(self, wake):
+        raise StoreUnavailable("no connection")
+
+
+@pytest.fixture(params=[Counted, Asked, Deaf])
+def kind(request):
+    return request.param
+
+
+def in_virtual_time(scenario, *arguments):
+    """Play a scenario with a store of its kind, its reader, and what the observer heard."""
+
+    async def play(store):
+        heard: list[Any] = []
+        async with store, Reader(store, observer=heard.append) as reader:
+            await scenario(store, reader, heard, *arguments)
+            assert reader._subjects == {}
+
+    def run(store):
+        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+            runner.run(play(store))
+
+    return run
+
+
+async def end(store, job):
+    await store.claim(request(job))
+    await store.change(job, 1, succeed())
+
+
+def test_a_view_shows_the_state_and_then_each_change(kind):
+    async def scenario(store, reader, heard):
+        job = job_id()
+        with reader.view(job) as view:
+            assert await view.next() is None
+            await store.insert(queued(job))
+            assert (await view.next()).status is JobStatus.QUEUED
+            await store.claim(request(job))
+            assert (await view.next()).status is JobStatus.RUNNING
+            await store.change(job, 1, succeed())
+            assert (await view.next()).status is JobStatus.SUCCEEDED
+
+    in_virtual_time(scenario)(kind())
+
+
+def test_what_changes_while_nobody_looks_is_seen_in_its_newest_state(kind):
+    async def scenario(store, reader, heard):
+        job = job_id()
+        await store.insert(queued(job))
+        with reader.view(job) as view:
+            assert (await view.next()).status is JobStatus.QUEUED
+            await end(store, job)
+            await asyncio.sleep(100)
+            assert (await view.next()).status is JobStatus.SUCCEEDED
+
+    in_virtual_time(scenario)(kind())
+
+
+def test_a_cancelled_look_loses_nothing(kind):
+    async def scenario(store, reader, heard):
+        job = job_id()
+        await store.insert(queued(job))
+        with reader.view(job) as view:
+            await view.next()
+            for _ in range(20):
+                with pytest.raises(TimeoutError):
+                    await asyncio.wait_for(view.next(), 0.3)
+            await end(store, job)
+            seen = None
+            while seen is None:
+                try:
+                    seen = await asyncio.wait_for(view.next(), 0.01)
+                except TimeoutError:
+                    continue
+            assert seen.status is JobStatus.SUCCEEDED
+
+    in_virtual_time(scenario)(kind())
+
+
+def test_a_new_view_never_shows_what_was_before_it(kind):
+    """Also where another view has seen the job just now, or a read of it is under way: it may have been sent again."""
+
+    async def scenario(store, reader, heard):
+        job = job_id()
+        await store.claim(request(job))
+        await store.cancel(job, NOW + 100)
+        with reader.view(job) as first:
+            assert (await first.next()).status is JobStatus.CANCELLED
+            slow, begun, go_on = store.records, asyncio.Event(), asyncio.Event()
+
+            async def records(job_ids):
+                found = await slow(job_ids)
+                begun.set()
+                await go_on.wait()
+                return found
+
+            store.records = records
+            await begun.wait()
+            await store.reopen(job, NOW + 101)
+            with reader.view(job) as second:
+                looking = asyncio.create_task(second.next())
+                await asyncio.sleep(0.1)
+                assert not looking.done()
+                go_on.set()
+                assert (await looking).status is JobStatus.QUEUED
+
+    in_virtual_time(scenario)(Asked())
+
+
+def test_a_thousand_waiters_cost_a_bounded_number_of_reads(kind):
+    """Each for a job of its own, for ten minutes: at most 500 records a second, in at most three reads."""
+
+    async def scenario(store, reader, heard):
+        ids = [job_id() for _ in range(1000)]
+        for job in ids:
+            await store.insert(queued(job))
+
+        async def wait(job):
+            with reader.view(job) as view:
+                while (record := await view.next()) and not record.status.ended:
+                    pass
+
+        waiting = asyncio.gather(*map(wait, ids))
+        await asyncio.sleep(30)
+        store.reads.clear()
+        await asyncio.sleep(600)
+        assert sum(store.reads) <= 600 * 500
+        assert len(store.reads) <= 600 * 3
+        assert len(reader._subjects) == 1000
+        ended = asyncio.get_running_loop().time()
+        for job in ids:
+            await end(store, job)
+        await waiting
+        assert asyncio.get_running_loop().time() - ended < 5
+
+    in_virtual_time(scenario)(kind())
+
+
+def test_where_changes_are_told_nothing_is_read_in_vain():
+    """A store that pushes is asked at the begin, at each change, and every half minute to make sure."""
+
+    async def scenario(store, reader, heard):
+        job = job_id()
+        await store.insert(queued(job))
+        with reader.view(job) as view:
+            await view.next()
+            await asyncio.sleep(600)
+            assert len(store.reads) <= 22
+            store.reads.clear()
+            began = asyncio.get_running_loop().time()
+            await end(store, job)
+            while (await view.next()).status is not JobStatus.SUCCEEDED:
+                pass
+            assert asyncio.get_running_loop().time() - began < 0.05
+            assert len(store.reads) <= 2
+
+    in_virtual_time(scenario)(Counted())
+
+
+def test_nothing_is_read_while_nobody_waits(kind):
+    async def scenario(store, reader, heard):
+        with reader.view(job_id()) as view:
+            await view.next()
+        await asyncio.sleep(1)
+        store.reads.clear()
+        await asyncio.sleep(1000)
+        assert store.reads == []
+
+    in_virtual_time(scenario)(kind())
+
+
+def test_a_store_that_is_away_for_half_a_minute_is_waited_for(kind):
+    async def scenario(store, reader, heard):
+        job = job_id()
+        await store.insert(queued(job))
+        with reader.view(job) as view:
+            await view.next()
+            store.problem = StoreUnavailable("away")
+            await end(store, job)
+            looking = asyncio.create_task(view.next())
+            await asyncio.sleep(30)
+            assert not looking.done()
+            assert view.problem is store.problem
+            assert StoreFailed("records", "away") in heard
+            store.problem = None
+            assert (await looking).status is JobStatus.SUCCEEDED
+            assert view.problem is None
+
+    in_virtual_time(scenario)(kind())
+
+
+def test_who_waits_is_told_when_the_store_stays_away_and_may_go_on(kind):
+    async def scenario(store, reader, heard):
+        job = job_id()
+        await store.insert(queued(job))
+        with reader.view(job) as view:
+            await view.next()
+            store.problem = StoreUnavailable("away")
+            await store.claim(request(job))
+            began = asyncio.get_running_loop().time()
+            with pytest.raises(StoreUnavailable, match="away"):
+                await view.next()
+            assert 55 <= asyncio.get_running_loop().time() - began <= 125
+            store.problem = None
+            assert (await view.next()).status is JobStatus.RUNNING
+
+    in_virtual_time(scenario)(kind())
+
+
+@pytest.mark.parametrize("problem", [StoreError("no permission"), ZeroDivisionError("a fault of a store")])
+def test_a_store_that_fails_for_good_is_not_waited_for(problem):
+    async def scenario(store, reader, heard):
+        store.problem = problem
+        with reader.view(job_id()) as view, pytest.raises(type(problem)):
+            await view.next()
+
+    in_virtual_time(scenario)(Counted())
+
+
+def test_an_ear_that_cannot_be_opened_is_told_and_tried_again():
+    async def scenario(store, reader, heard):
+        with reader.view(job_id()) as view:
+            await view.next()
+            await asyncio.sleep(25)
+        assert heard.count(StoreFailed("listen", "no connection")) in (2, 3)
+
+    in_virtual_time(scenario)(Deaf())
+
+
+def test_who_still_waits_when_the_app_is_closed_hears_so():
+    async def scenario(store, reader, heard):
+        view = reader.view(job_id())
+        await view.next()
+        looking = asyncio.create_task(view.next())
+        await asyncio.sleep(1)
+        await reader.__aexit__()
+        with pytest.raises(ConfigurationError, match="closed"):
+            await looking
+        view.close()
+        with pytest.raises(ConfigurationError, match="closed"):
+            await view.next()
+
+    in_virtual_time(scenario)(Counted())
+
+
+def test_a_view_that_is_forgotten_is_closed():
+    """``async for`` that is broken off keeps nothing."""
+
+    async def scenario(store, reader, heard):
+        view = reader.view(job_id())
+        await view.next()
+        del view
+        gc.collect()
+
+    in_virtual_time(scenario)(Counted())
+
+
+def test_waiters_that_come_and_go_leave_nothing_behind(kind):
+    async def scenario(store, reader, heard):
+        for _ in range(300):
+            with reader.view(job_id()) as view:
+                await view.next()
+                await store.insert(queued())
+        await asyncio.sleep(1)
+        assert len(reader._schedule) == 0
+        assert all(not ear._jobs for ear in store._shelf.ears)
+
+    in_virtual_time(scenario)(kind())
+
+
+def test_of_two_who_look_at_one_job_each_sees_all(kind):
+    async def scenario(store, reader, heard):
+        job = job_id()
+        await store.insert(queued(job))
+        with reader.view(job) as one, reader.view(job) as other:
+            for view in (one, other):
+                assert (await view.next()).status is JobStatus.QUEUED
+            await store.claim(request(job))
+            await store.change(job, 1, retry())
+            for view in (one, other):
+                while (await view.next()).status is not JobStatus.RETRYING:
+                    pass
+
+    in_virtual_time(scenario)(kind())
