@@ -32,6 +32,9 @@ _COMMANDS: Final = (
     ("worker", "worker:worker", "Run the jobs of an app."),
     ("enqueue", "enqueue:enqueue", "Send a job to its queue."),
     ("job", "job:job", "Show the record of a job."),
+    ("jobs list", "jobs:list_jobs", "List jobs by their records."),
+    ("jobs cancel", "jobs:cancel_jobs", "Cancel jobs that wait or run."),
+    ("jobs retry", "jobs:retry_jobs", "Send jobs that ended without success again."),
     ("queues apply", "queues:apply_queues", "Create an app's queues, or bring them to what it needs."),
     ("queues list", "queues:list_queues", "List queues by name."),
     ("queues stats", "queues:stats_queues", "Count the messages of an app's queues."),
@@ -48,6 +51,7 @@ _COMMANDS: Final = (
 """Each command: its words, where its function is, and what a list of commands says of it."""
 
 _GROUPS: Final = {
+    "jobs": "List jobs, cancel them, and send them again.",
     "queues": "Create, list, count and guard queues.",
     "store": "Set the job store up.",
     "dlq": "Read dead letters, and send them back.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -11,14 +12,14 @@ import msgspec
 from cyclopts import Parameter
 
 from sqsjobs.app import App
-from sqsjobs.cli.console import show_facts, show_json
+from sqsjobs.cli.console import show_facts, show_json, show_table
 from sqsjobs.cli.exits import FAILED, OK
 from sqsjobs.cli.options import NO_BACKENDS, Backends, open_later
 from sqsjobs.errors import JobCancelled, JobFailed, ResultExpired
-from sqsjobs.job import JobStatus
+from sqsjobs.job import JobStatus, Progress
 from sqsjobs.store.base import JobRecord
 
-__all__ = ["date", "job", "opened_later", "record_facts"]
+__all__ = ["date", "job", "opened_later", "progress_text"]
 
 
 def job(
@@ -33,8 +34,9 @@ def job(
 ) -> int:
     """Show the record of a job.
 
-    Where it is in its life, its attempts, its result or its last error. The job
-    store is that of --store, else of the app, else of SQSJOBS_STORE.
+    Where it is in its life, its progress, its attempts one by one, its result or its
+    last error. The job store is that of --store, else of the app, else of
+    SQSJOBS_STORE.
 
         sqsjobs job 0199a1c2-7d1e-7b43-9a52-3a6f0d9c2b11
         sqsjobs job 0199a1c2-7d1e-7b43-9a52-3a6f0d9c2b11 --wait --timeout 30
@@ -44,16 +46,19 @@ def job(
     such job or it has not ended in time.
     """
     record = asyncio.run(_record(opened_later(app, backends), job_id, wait=wait, timeout=timeout))
-    facts = record_facts(record)
+    facts, life = _facts(record), _life(record)
     if json:
-        show_json(facts)
+        progress = asdict(record.progress) if record.progress else None
+        show_json(facts | {"progress": progress, "history": life})
     else:
         show_facts(facts)
+        if life:
+            show_table([name.upper() for name in life[0]], [list(attempt.values()) for attempt in life])
     return FAILED if record.status in (JobStatus.FAILED, JobStatus.CANCELLED) else OK
 
 
 def opened_later(app: str, backends: Backends) -> App:
-    """Return an app of which only the job store is used, so that no queue, region or credentials are needed."""
+    """An app of which only the job store is used, so that no queue, region or credentials are needed."""
     from sqsjobs.transport.memory import MemoryTransport  # noqa: PLC0415 - only the record is wanted
 
     if app:
@@ -73,7 +78,7 @@ async def _record(app: App, job_id: str, *, wait: bool, timeout: float | None) -
         return await handle.record()
 
 
-def record_facts(record: JobRecord) -> dict[str, Any]:
+def _facts(record: JobRecord) -> dict[str, Any]:
     """Return what a record says, for people and for programs: dates as RFC 3339, the result as it is."""
     failure = record.failure
     return {
@@ -81,12 +86,14 @@ def record_facts(record: JobRecord) -> dict[str, Any]:
         "task": record.task,
         "queue": record.queue,
         "status": record.status.value,
+        "progress": progress_text(record.progress) if record.progress else None,
         "attempts": record.attempts,
         "crashes": record.crashes or None,
         "enqueued": date(record.enqueued_at),
         "not before": date(record.not_before),
         "started": date(record.started_at),
         "ended": date(record.ended_at),
+        "cancel requested": date(record.cancel_requested_at),
         "lease until": date(record.lease_until),
         "worker": record.worker,
         "result": None if record.result is None else msgspec.json.decode(record.result),
@@ -96,6 +103,33 @@ def record_facts(record: JobRecord) -> dict[str, Any]:
         "dead-lettered": record.dead_lettered or None,
         "unique": record.unique,
     }
+
+
+def _life(record: JobRecord) -> list[dict[str, Any]]:
+    """Return the attempts of a job, the one under way included."""
+    life: list[dict[str, Any]] = [
+        {
+            "attempt": attempt.number,
+            "started": date(attempt.started_at),
+            "seconds": round(attempt.ended_at - attempt.started_at, 3),
+            "outcome": attempt.outcome,
+            "worker": attempt.worker,
+            "error": attempt.error,
+        }
+        for attempt in record.history
+    ]
+    if record.status is JobStatus.RUNNING:
+        started = {"attempt": record.attempts, "started": date(record.started_at), "seconds": None}
+        life.append(started | {"outcome": "running", "worker": record.worker, "error": ""})
+    return life
+
+
+def progress_text(progress: Progress) -> str:
+    """Return how far a job has come, such as ``3 of 10 (30 %): resizing``."""
+    part = f"{progress.done:g}"
+    if progress.total:
+        part += f" of {progress.total:g} ({100 * progress.done / progress.total:.0f} %)"
+    return f"{part}: {progress.note}" if progress.note else part
 
 
 def date(seconds: float | None) -> str | None:
