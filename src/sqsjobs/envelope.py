@@ -10,7 +10,8 @@ from typing import Annotated, Final, TypeAlias
 
 import msgspec
 
-from sqsjobs.errors import InvalidEnvelope, UnsupportedVersion
+from sqsjobs import limits
+from sqsjobs.errors import EnvelopeOverLimit, InvalidEnvelope, UnsupportedVersion
 from sqsjobs.job import NO_HEADERS, Job, checked_job_id
 
 __all__ = ["MAX_ENVELOPE_BYTES", "VERSION", "decode", "encode", "version_of", "without_noncharacters"]
@@ -24,7 +25,9 @@ MAX_ENVELOPE_BYTES: Final = 1_048_576 - 4096
 _NO_ARGUMENTS = msgspec.Raw(b"{}")
 
 
-_Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
+_Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
+_Date: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=253_402_300_799)]
+"""Seconds since 1970, to the end of the year 9999: what every job store and every calendar can hold."""
 
 
 class _Envelope(msgspec.Struct, omit_defaults=True):
@@ -33,10 +36,10 @@ class _Envelope(msgspec.Struct, omit_defaults=True):
     id: str = ""
     args: msgspec.Raw = _NO_ARGUMENTS
     headers: dict[str, str] = {}
-    enqueued_at: float = 0.0
+    enqueued_at: _Date = 0.0
     epoch: _Count = 0
     attempts: _Count = 0
-    not_before: float | None = None
+    not_before: _Date | None = None
 
 
 class _Version(msgspec.Struct):
@@ -80,9 +83,11 @@ def decode(body: str, *, queue: str, message_id: str, group: str | None = None, 
     """Return the job that a message body holds. An envelope without an id takes the message's.
 
     Raises:
+        EnvelopeOverLimit: if it is larger, deeper or of more parts than any may be; it is not parsed.
         InvalidEnvelope: if the body is no envelope; it never will be.
         UnsupportedVersion: if it is one of a newer major version.
     """
+    limits.check_text(body)
     try:
         raw = body.encode()
         envelope = _decoder.decode(raw)
@@ -96,6 +101,10 @@ def decode(body: str, *, queue: str, message_id: str, group: str | None = None, 
     arguments = bytes(envelope.args)
     if not arguments.startswith(b"{"):
         raise InvalidEnvelope("'args' is not a JSON object: arguments travel by name")
+    if not 0 < len(envelope.task) <= limits.MAX_TASK_CHARACTERS or not envelope.task.isprintable():
+        raise InvalidEnvelope(f"'task' is 1 to {limits.MAX_TASK_CHARACTERS} printable characters")
+    if len(envelope.headers) > limits.MAX_HEADERS:
+        raise EnvelopeOverLimit("headers", limits.MAX_HEADERS)
     try:
         job_id = checked_job_id(envelope.id or message_id)
     except ValueError as problem:

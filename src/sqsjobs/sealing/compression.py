@@ -6,12 +6,13 @@ import zlib
 from typing import Final
 
 from sqsjobs.errors import EnvelopeOverLimit, InvalidEnvelope
+from sqsjobs.limits import MAX_TEXT_BYTES
 
 __all__ = ["METHOD", "MOST_BYTES", "MOST_RATIO", "deflated", "inflated"]
 
 METHOD: Final = "zlib"
 """What the header says: RFC 1950."""
-MOST_BYTES: Final = 4_194_304
+MOST_BYTES: Final = MAX_TEXT_BYTES
 """Bytes of content that are inflated at most."""
 MOST_RATIO: Final = 200
 """Bytes of content for each byte of its compressed form, at most; above `_ALWAYS` alone."""

@@ -20,6 +20,7 @@ import msgspec
 
 from sqsjobs.envelope import without_noncharacters
 from sqsjobs.errors import InvalidEnvelope
+from sqsjobs.limits import check_text
 
 __all__ = ["SEALED", "Encrypted", "Header", "Sealed", "Signed", "from_base64", "to_base64"]
 
@@ -120,8 +121,10 @@ class Sealed:
         """Read a message body.
 
         Raises:
+            EnvelopeOverLimit: if it is larger, deeper or of more parts than any may be; it is not parsed.
             InvalidEnvelope: if it is no sealed envelope.
         """
+        check_text(body)
         try:
             wire = _wire_decoder.decode(body.encode())
             if len(wire.header) > MAX_HEADER_CHARACTERS or "\n" in wire.header:

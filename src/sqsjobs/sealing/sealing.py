@@ -15,8 +15,16 @@ from typing import Final, NamedTuple, Self
 
 from sqsjobs import envelope
 from sqsjobs.clock import Clock, SystemClock
-from sqsjobs.errors import ConfigurationError, InvalidEnvelope, UnsupportedVersion, UntrustedEnvelope
+from sqsjobs.errors import (
+    ConfigurationError,
+    EnqueueRejected,
+    EnvelopeOverLimit,
+    InvalidEnvelope,
+    UnsupportedVersion,
+    UntrustedEnvelope,
+)
 from sqsjobs.job import Job
+from sqsjobs.limits import check_text
 from sqsjobs.sealing import compression
 from sqsjobs.sealing.encryption import Encryption
 from sqsjobs.sealing.message_key import MessageKey
@@ -81,10 +89,11 @@ class Sealing:
         """Return the message body of `job`.
 
         Raises:
+            EnqueueRejected: if no worker would open it: it is deeper, or has more parts, than an envelope may.
             ConfigurationError: if a key is missing to do it.
             KeysUnavailable: if a key service does not answer.
         """
-        text = envelope.encode(job)
+        text = _sendable(job)
         small = self._compressed(text)
         if not (self.signing or self.encryption or small):
             return text
@@ -217,6 +226,20 @@ class _Place(NamedTuple):
 def queue_identity(queue: str, prefix: str = "") -> str:
     """Return the name at SQS of a queue that an app names, or gives the URL of."""
     return queue.rstrip("/").rpartition("/")[2] if "://" in queue else prefix + queue
+
+
+def _sendable(job: Job) -> str:
+    """Return the envelope of `job`; what a worker would refuse is refused here."""
+    text = envelope.encode(job)
+    try:
+        check_text(text)
+    except EnvelopeOverLimit as problem:
+        raise EnqueueRejected(
+            f"{problem}: pass a reference (an S3 key, a row id) in place of the content",
+            job_id=job.id,
+            code="EnvelopeOverLimit",
+        ) from None
+    return text
 
 
 def _with_content(header: Header, text: str, small: bytes | None, key: MessageKey | None) -> Sealed:
