@@ -7,8 +7,8 @@ import ctypes
 import os
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -16,15 +16,33 @@ from tests.chaos.pen import Pen
 
 from sqsjobs import App, Retry, constant, current_job
 
-app = App("chaos")
-
 LEDGER = "SQSJOBS_CHAOS_LEDGER"
 """The variable that names the ledger's directory."""
+CENSUS = "SQSJOBS_CHAOS_CENSUS"
+"""The variable by which a worker counts its tasks every second."""
 QUEUE = "chaos"
 MAX_ATTEMPTS = 12
 """Many, for without a job store every delivery counts as an attempt."""
 
 RETRY = Retry(max_attempts=MAX_ATTEMPTS, backoff=constant(0.3))
+
+
+@asynccontextmanager
+async def counted() -> AsyncIterator[None]:
+    """Count the event loop's tasks every second, if that was asked for."""
+    counting = asyncio.create_task(_count()) if os.environ.get(CENSUS) else None
+    yield
+    if counting is not None:
+        counting.cancel()
+
+
+async def _count() -> None:
+    while True:
+        pen(os.getpid()).write("census", pid=os.getpid(), tasks=len(asyncio.all_tasks()))
+        await asyncio.sleep(1)
+
+
+app = App("chaos", lifespan=counted)
 
 
 @cache

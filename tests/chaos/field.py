@@ -105,15 +105,26 @@ class Field:
 
     # Workers --------------------------------------------------------------------------------------
 
-    async def worker(self, *options: str, memory: int | None = None) -> Worker:
-        """Start a worker with a lease of 2 s and polls of 1 s, unless the options say otherwise."""
+    async def worker(self, *options: str, memory: int | None = None, census: bool = False) -> Worker:
+        """Start a worker with a lease of 2 s and polls of 1 s, unless the options say otherwise.
+
+        Args:
+            options: of the command line.
+            memory: bytes of address space that it may have.
+            census: whether it counts its tasks every second.
+        """
         usual = {"--visibility": "2", "--wait": "1", "--concurrency": "10", "--log-level": "warning"}
         given = [part for name, value in usual.items() if name not in options for part in (name, value)]
         limit = ["prlimit", f"--as={memory}"] if memory else []
         command = [*limit, sys.executable, "-m", "sqsjobs", "worker", "tests.chaos.app:app", *given, *options]
         with (self.directory / f"worker-{len(self.workers)}.log").open("wb") as log:
             process = await asyncio.create_subprocess_exec(
-                *command, env=environment(self), cwd=ROOT, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log
+                *command,
+                env=environment(self) | ({jobs.CENSUS: "1"} if census else {}),
+                cwd=ROOT,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
             )
         self._pen.write("supervisor" if "--processes" in options else "worker", pid=process.pid)
         worker = Worker(process, self._pen)

@@ -16,7 +16,7 @@ from rich.table import Table
 from tests.chaos.checker import Checked
 from tests.chaos.ledger import Ledger
 
-__all__ = ["Result", "show", "written"]
+__all__ = ["Result", "commit", "save", "show", "written"]
 
 
 @dataclass(slots=True)
@@ -55,7 +55,7 @@ def written(results: list[Result], seed: int, command: str) -> dict[str, Any]:
     """Return everything, as what JSON can say."""
     return {
         "rig": "chaos",
-        "commit": _commit(),
+        "commit": commit(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": command,
         "seed": seed,
@@ -102,7 +102,8 @@ def _part(result: Result) -> dict[str, Any]:
     }
 
 
-def _commit() -> str:
+def commit() -> str:
+    """Return what the working tree is, for git."""
     asked = subprocess.run(
         ["git", "describe", "--always", "--dirty"],
         cwd=Path(__file__).parent,
