@@ -26,6 +26,14 @@ simulate: $(VENV)/.dev ## faults by the thousand in virtual time: make simulate 
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000)) $(if $(FIRST),--first $(FIRST)) \
 		$(if $(KIND),--kind $(KIND)) $(if $(CORES),--cores $(CORES)) $(if $(LEDGER),--ledger '$(LEDGER)')
 
+.PHONY: chaos
+chaos: $(VENV)/.dev ## real workers, real signals, a hostile SQS, for half an hour: make chaos [ARGS='--part kills --size 20' or --help]
+	@$(BIN)/python -m tests.chaos $(if $(LEDGER),--ledger '$(LEDGER)') $(ARGS)
+
+.PHONY: soak
+soak: $(VENV)/.dev ## whether a worker grows under load and faults: make soak [MINUTES=10]
+	@$(BIN)/python -m tests.chaos.soak --minutes $(or $(MINUTES),10) $(if $(LEDGER),--ledger '$(LEDGER)') $(ARGS)
+
 .PHONY: check
 check: $(VENV)/.dev ## style, types, floors and forbidden calls
 	$(BIN)/ruff check
