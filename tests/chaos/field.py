@@ -249,8 +249,15 @@ class Field:
             records = {str(job): record for job, record in found.items()}
         return ledger, check(ledger, letters, records)
 
+    async def left(self, patience: float = 2.0) -> list[str]:
+        """Return what still runs when all workers have ended and their children have had a moment to notice (I15)."""
+        since = time.monotonic()
+        while (orphans := self.orphans()) and time.monotonic() - since < patience:
+            await asyncio.sleep(0.05)
+        return [f"I15: process {pid} is left: {_command(pid)}" for pid in orphans]
+
     def orphans(self) -> list[int]:
-        """Return the processes of this field that still run (I15)."""
+        """Return the processes of this field that still run."""
         return [pid for pid in _processes() if _carries(pid, f"{jobs.LEDGER}={self.directory}".encode())]
 
 
@@ -331,6 +338,13 @@ def _store(directory: Path) -> str:
 
 def _processes() -> list[int]:
     return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    except OSError:
+        return "(gone meanwhile)"
 
 
 def _carries(pid: int, variable: bytes) -> bool:

@@ -41,5 +41,5 @@ async def run_part(
 async def _judge(field: Field, queues: tuple[str, ...], result: Result) -> None:
     ledger, checked = await field.judged(queues)
     result.take(ledger, checked)
-    if not field.alive and (orphans := field.orphans()):
-        result.violations.append(f"I15: {len(orphans)} processes are left: {orphans}")
+    if not field.alive:
+        result.violations += await field.left()

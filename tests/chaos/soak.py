@@ -131,11 +131,7 @@ async def _ended(made: Field) -> list[str]:
     """Stop the worker when its queue is empty, and return what broke a promise on the way."""
     await made.drained(within=60)
     codes = await made.stop_all()
-    orphans = made.orphans()
-    return [
-        *(f"the worker ended with {code}" for code in codes if code),
-        *([f"I15: {len(orphans)} processes are left"] if orphans else []),
-    ]
+    return [*(f"the worker ended with {code}" for code in codes if code), *await made.left()]
 
 
 def _call(made: Field) -> Call[Any]:
