@@ -125,21 +125,30 @@ def test_a_pause_holds_all_polls_back_and_says_for_how_long():
     assert len(list(it.idle_polls(9.0))) == 2
 
 
-def test_no_more_is_fetched_ahead_than_will_start_within_a_round_trip():
-    """Design section 8: none where jobs last longer than a second, never more than the concurrency."""
+def ended_at_a_pace(it, *, seconds, pace):
+    """Let 400 jobs of `seconds` end, `pace` a second."""
+    for number in range(400):
+        it.running = 1
+        it.ended(number / pace, seconds)
+
+
+def test_nothing_is_fetched_ahead_where_jobs_take_longer_than_a_second():
     it = intake(WatchedQueue("a"), concurrency=4)
     busy(it, "a")
-    it.running = 1
-    it.ended(0.0, 5.0)
-    for _ in range(200):
-        it.running = 1
-        it.ended(0.0, 5.0)
-    assert sum(poll.limit for poll in it.busy_polls(1.0)) == 4
-    for _ in range(400):
-        it.running = 1
-        it.ended(0.0, 0.0001)
+    ended_at_a_pace(it, seconds=5.0, pace=1000)
+    assert sum(poll.limit for poll in it.busy_polls(1000.0)) == 4
+
+
+@pytest.mark.parametrize(
+    ("pace", "ahead"), [(100, 13), (500, 25), (5000, 40)], ids=["slow", "faster", "never more than ten times the slots"]
+)
+def test_no_more_is_fetched_ahead_than_will_start_within_a_round_trip(pace, ahead):
+    """At half more than the pace at which jobs have ended, in a round trip of 20 ms, and ten, so that a receive is full."""
+    it = intake(WatchedQueue("a"), concurrency=4)
+    busy(it, "a")
+    ended_at_a_pace(it, seconds=0.0001, pace=pace)
     it["a"].window = 10
-    assert sum(poll.limit for poll in it.busy_polls(9.0)) == 4  # 4 more: 8 in all
+    assert sum(poll.limit for poll in it.busy_polls(1000.0)) == 4 + ahead
 
 
 # Starts -----------------------------------------------------------------------------------------------

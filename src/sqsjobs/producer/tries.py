@@ -46,7 +46,7 @@ class SendPolicy:
     longest_pause: float = 2.0
     retry_rate: float = 500.0
     retry_burst: float = 1000.0
-    concurrency: int = 8
+    concurrency: int = 16
     chunk: int = 1000
 
 

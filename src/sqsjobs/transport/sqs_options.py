@@ -31,8 +31,8 @@ class Pools:
         send: sends at once.
     """
 
-    poll: int = 64
-    control: int = 32
+    poll: int = 128
+    control: int = 64
     send: int = 32
 
     def __post_init__(self) -> None:

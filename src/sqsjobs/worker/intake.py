@@ -2,7 +2,7 @@
 
 A slot is the permission to run one job. A busy queue's poll is made for slots that are free; an idle queue's one
 open poll holds none, and what it brings beyond the free slots waits here, under heartbeats, and starts first.
-Ahead of free slots no more is fetched than will start within one round trip.
+Ahead of free slots no more is fetched than will start within one round trip, at the rate at which jobs have started.
 """
 
 from __future__ import annotations
@@ -23,6 +23,14 @@ _SHORT_JOB: Final = 1.0
 """Seconds up to which jobs are short enough to fetch ahead for."""
 _SMOOTHING: Final = 0.1
 """Weight of the newest value in the running means."""
+_RATE_OVER: Final = 0.05
+"""Seconds over which starts are counted for their rate."""
+_HEADROOM: Final = 1.5
+"""How much faster than measured the next starts may come: what is fetched must never be what slows them down."""
+_MOST_AHEAD: Final = 10
+"""What may be fetched ahead, in multiples of the concurrency."""
+_MOST_POLLS: Final = 64
+"""Receives under way at once for one queue; a transport to SQS has connections for more (`Pools.poll`)."""
 _GATHER_SHARE: Final = 0.02
 """Share of a job's duration for which freed slots gather, so that receives come in tens."""
 _GATHER: Final = (0.005, 0.1)
@@ -106,6 +114,7 @@ class Intake:
         self._waiting = 0
         self._mean_run: float | None = None
         self._mean_trip = 0.02
+        self._pace = _Pace()
         self._freed_at: float | None = None
         self._burst = options.burst
         self._polls_wait = options.poll_wait > 0
@@ -222,6 +231,7 @@ class Intake:
     def ended(self, now: float, seconds: float) -> None:
         """Enter that a job has left its slot after `seconds`."""
         self.running -= 1
+        self._pace.count(now)
         if self._freed_at is None:
             self._freed_at = now
         if self._mean_run is None:
@@ -279,11 +289,15 @@ class Intake:
         return self._slots + self._ahead() - self.running - self._reserved - sum(queue.ready for queue in self.queues)
 
     def _ahead(self) -> int:
-        """Return how many messages will start within one round trip, and until ten more can be received at once."""
+        """Return how many messages will start within one round trip, and until ten more can be received at once.
+
+        Jobs that wait start as fast as slots are freed; what slots allow is far too much where jobs end at once.
+        """
         if not self._prefetch or self._mean_run is None or self._mean_run > _SHORT_JOB:
             return 0
-        starts_per_second = self._slots / max(self._mean_run, 1e-6)
-        return min(self._slots, math.ceil(starts_per_second * self._mean_trip) + MAX_BATCH_ENTRIES)
+        starts_per_second = min(self._slots / max(self._mean_run, 1e-6), _HEADROOM * self._pace.rate)
+        within_trip = math.ceil(starts_per_second * self._mean_trip)
+        return min(_MOST_AHEAD * self._slots, within_trip + MAX_BATCH_ENTRIES)
 
     def _gathered(self, room: int, per_receive: int, now: float) -> bool:
         """Whether enough slots are free for a receive that is worth its price, or have been free for long enough."""
@@ -312,7 +326,7 @@ class Intake:
         return min(longest, max(shortest, _GATHER_SHARE * (self._mean_run or 0.0)))
 
     def _most_polls(self, queue: QueueIntake) -> int:
-        return max(1, math.ceil((self._slots + self._ahead()) / queue.per_receive))
+        return min(_MOST_POLLS, max(1, math.ceil((self._slots + self._ahead()) / queue.per_receive)))
 
     def _least_busy(self) -> float:
         busy = [queue.served for queue in self.queues if queue.waiting or not queue.idle]
@@ -321,3 +335,21 @@ class Intake:
 
 def _least_served(queue: QueueIntake) -> float:
     return queue.served
+
+
+class _Pace:
+    """How many jobs end a second, measured over short spans."""
+
+    __slots__ = ("_count", "_since", "rate")
+
+    def __init__(self) -> None:
+        self.rate = 0.0
+        self._count = 0
+        self._since = -math.inf
+
+    def count(self, now: float) -> None:
+        """Count one more."""
+        self._count += 1
+        if now - self._since >= _RATE_OVER:
+            self.rate = self._count / (now - self._since)
+            self._count, self._since = 0, now
