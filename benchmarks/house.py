@@ -53,8 +53,7 @@ class Server:
 
     def drained(self, queue: str, seconds: float) -> dict[str, float]:
         """Wait until all is deleted that was put back; return `Deleted`, and when the `First` and `Last` were."""
-        told: dict[str, float] = self._ask("Bench.Drained", QueueName=queue, Seconds=seconds)
-        return told
+        return self._ask("Bench.Drained", QueueName=queue, Seconds=seconds)
 
     def polled(self, queue: str, seconds: float) -> bool:
         """Wait until somebody receives from a queue, and return whether somebody did."""
@@ -62,8 +61,7 @@ class Server:
 
     def counts(self, queue: str = "") -> dict[str, int]:
         """Return the calls of each operation since they were last asked for."""
-        told: dict[str, int] = self._ask("Bench.Counts", QueueName=queue)
-        return told
+        return self._ask("Bench.Counts", QueueName=queue)
 
     def delay(self, seconds: float) -> None:
         """Let every answer come so much later."""

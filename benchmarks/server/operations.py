@@ -193,7 +193,9 @@ def keep(house: House, request: asked.Control) -> Answer:
 
 def restart(house: House, request: asked.Control) -> Answer:
     """Put kept messages into a queue, and say when."""
-    return {"Began": house.queue(request.queue_name).restart(request.count)}
+    began = time.monotonic()
+    house.queue(request.queue_name).restart(request.count)
+    return {"Began": began}
 
 
 async def drained(house: House, request: asked.Control) -> Answer:

@@ -66,6 +66,7 @@ from sqsjobs.following import JobUpdate, JobUpdates
 from sqsjobs.handle import JobHandle
 from sqsjobs.job import Call, JobId, JobStatus, Progress
 from sqsjobs.outcome import Failure
+from sqsjobs.redaction import Secret
 from sqsjobs.retry import Backoff, Retry, constant, exponential
 from sqsjobs.sealing import AesKey, DataKeyCache, Ed25519Key, Ed25519PublicKey, Encryption, HmacKey, KmsKey, Signing
 from sqsjobs.store.base import JobRecord, JobStore, PastAttempt
@@ -90,6 +91,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "SyncTask",
     "task",
     "Call",
+    "Secret",
     # Retries
     "Retry",
     "Backoff",

@@ -11,17 +11,17 @@ from __future__ import annotations
 import inspect
 import math
 import re
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import Any, Final, Never, NoReturn, get_type_hints  # Any: what JSON holds, and what functions take
 
 import msgspec
 from msgspec import inspect as types
 
 from sqsjobs.errors import ConfigurationError, InvalidArguments, InvalidResult
+from sqsjobs.json_hooks import encoder, from_json, is_ours, to_json, type_name
+from sqsjobs.redaction import Redaction
 
 __all__ = ["ResultNotEncodable", "TaskCodec"]
 
@@ -33,21 +33,22 @@ class ResultNotEncodable(ValueError):
 class TaskCodec:
     """The arguments and the result of one task, to and from JSON. Make it with `of` or `untyped`."""
 
-    def __init__(self, task: str, function: Callable[..., object] | None) -> None:
+    def __init__(self, task: str, function: Callable[..., object] | None, redact: Collection[str] = ()) -> None:
         self.task = task
         self._function = function
+        self._redact = redact
         self._signature = _checked_signature(function, task) if function else None
         self._decoders: _Decoders | None = None
 
     @classmethod
-    def of(cls, function: Callable[..., object], task_name: str) -> TaskCodec:
-        """Return the codec of `function`.
+    def of(cls, function: Callable[..., object], task_name: str, redact: Collection[str] = ()) -> TaskCodec:
+        """Return the codec of `function`, whose parameters in `redact` nobody is shown.
 
         Raises:
-            ConfigurationError: if the signature has parameters that cannot travel by name, or an annotation
-                has no JSON form.
+            ConfigurationError: if the signature has parameters that cannot travel by name or none of a name in
+                `redact`, or an annotation has no JSON form.
         """
-        codec = cls(task_name, function)
+        codec = cls(task_name, function, redact)
         with suppress(_NotYetDefined):  # a type declared further down; `resolve` is called again at first use
             codec.resolve()
         return codec
@@ -64,7 +65,28 @@ class TaskCodec:
             ConfigurationError: if one names what does not exist, or has no JSON form.
         """
         if not self._decoders:
-            self._decoders = _decoders(self._function, self._signature, self.task)
+            self._decoders = _decoders(self._function, self._signature, self.task, self._redact)
+
+    @property
+    def redaction(self) -> Redaction:
+        """What of the arguments and the result nobody is shown."""
+        self.resolve()
+        assert self._decoders
+        return self._decoders.redaction
+
+    def shown_arguments(self, raw: bytes) -> dict[str, Any]:
+        """Return the arguments that `raw`, a JSON object, gives, as JSON holds them and without secrets."""
+        given: dict[str, Any] = msgspec.json.decode(raw)
+        known = self._signature.parameters if self._signature else given
+        try:
+            self.decode_arguments(raw)
+        except InvalidArguments:
+            return self.redaction.shown_unfit(given, known=known)
+        return self.redaction.shown(given, known=known)
+
+    def shown_result(self, raw: bytes) -> Any:
+        """Return the result that `raw` gives, as JSON holds it and without secrets."""
+        return self.redaction.shown_result(msgspec.json.decode(raw))
 
     def encode_call(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> bytes:
         """Return the arguments of a call by name, as a JSON object; defaults are left to the worker's signature.
@@ -74,9 +96,9 @@ class TaskCodec:
         """
         arguments = self._bound(args, kwargs)
         try:
-            raw = _encoder.encode(arguments)
+            raw = encoder.encode(arguments)
         except _UNENCODABLE as error:
-            raise InvalidArguments(self.task, _blamed(arguments, error)) from None
+            raise InvalidArguments(self.task, _blamed(arguments, error, self.redaction)) from None
         if b"null" in raw:  # what JSON makes of NaN, too
             self._refuse_non_finite(arguments)
         self.decode_arguments(raw)
@@ -93,7 +115,7 @@ class TaskCodec:
         try:
             return self._decoders.arguments(raw)
         except _UNDECODABLE as error:
-            raise InvalidArguments(self.task, _located(error)) from None
+            raise InvalidArguments(self.task, _located(error, self._decoders.redaction)) from None
 
     def encode_result(self, value: object) -> bytes:
         """Return `value` as JSON.
@@ -102,12 +124,13 @@ class TaskCodec:
             ResultNotEncodable: if it has no JSON form, or does not fit the return annotation.
         """
         try:
-            raw = _encoder.encode(value)
+            raw = encoder.encode(value)
             if b"null" in raw and _has_non_finite(value):
                 raise ValueError("NaN and Infinity have no JSON form")
             self.decode_result(raw)
         except (*_UNENCODABLE, InvalidResult) as error:
-            raise ResultNotEncodable(f"the result of task {self.task!r}: {_explained(error)}") from None
+            problem = _NOT_SAID if "return" in self.redaction else _explained(error)
+            raise ResultNotEncodable(f"the result of task {self.task!r}: {problem}") from None
         return raw
 
     def decode_result(self, raw: bytes) -> Any:
@@ -121,7 +144,8 @@ class TaskCodec:
         try:
             return self._decoders.result.decode(raw)
         except _UNDECODABLE as error:
-            raise InvalidResult(self.task, _explained(error)) from None
+            problem = _NOT_SAID if "return" in self._decoders.redaction else _explained(error)
+            raise InvalidResult(self.task, problem) from None
 
     def _bound(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> Mapping[str, object]:
         if self._signature:
@@ -156,6 +180,7 @@ class _NotYetDefined(ConfigurationError):
 class _Decoders:
     arguments: Callable[[bytes], dict[str, Any]]
     result: msgspec.json.Decoder[Any]
+    redaction: Redaction
 
 
 def _checked_signature(function: Callable[..., object], task: str) -> inspect.Signature:
@@ -169,10 +194,13 @@ def _checked_signature(function: Callable[..., object], task: str) -> inspect.Si
     return signature
 
 
-def _decoders(function: Callable[..., object] | None, signature: inspect.Signature | None, task: str) -> _Decoders:
+def _decoders(
+    function: Callable[..., object] | None, signature: inspect.Signature | None, task: str, redact: Collection[str]
+) -> _Decoders:
     if not function or not signature:
-        return _Decoders(msgspec.json.Decoder(dict[str, Any]).decode, msgspec.json.Decoder(Any))
-    hints = _type_hints(function, task)
+        return _Decoders(msgspec.json.Decoder(dict[str, Any]).decode, msgspec.json.Decoder(Any), Redaction({}))
+    hints = dict.fromkeys(signature.parameters, Any) | _type_hints(function, task)
+    _check_redacted(redact, signature, task)
     for name, hint in hints.items():
         _refuse_unsupported(hint, task, "the result" if name == "return" else f"parameter {name!r}")
     struct = msgspec.defstruct(
@@ -181,11 +209,20 @@ def _decoders(function: Callable[..., object] | None, signature: inspect.Signatu
         kw_only=True,
         forbid_unknown_fields=True,
     )
-    decoder = msgspec.json.Decoder(struct, dec_hook=_from_json)
+    decoder = msgspec.json.Decoder(struct, dec_hook=from_json)
     return _Decoders(
         lambda raw: _given(decoder.decode(raw)),
-        msgspec.json.Decoder(hints.get("return", Any), dec_hook=_from_json),
+        msgspec.json.Decoder(hints.get("return", Any), dec_hook=from_json),
+        Redaction(hints, redact),
     )
+
+
+def _check_redacted(redact: Collection[str], signature: inspect.Signature, task: str) -> None:
+    for name in redact:
+        if name not in signature.parameters:
+            raise ConfigurationError(
+                f"task {task!r}: redact names {name!r}, and its parameters are {', '.join(signature.parameters)}"
+            )
 
 
 def _type_hints(function: Callable[..., object], task: str) -> dict[str, Any]:
@@ -203,7 +240,7 @@ def _type_hints(function: Callable[..., object], task: str) -> dict[str, Any]:
 
 def _refuse_unsupported(hint: Any, task: str, place: str) -> None:
     try:
-        problem = next((_type_name(cls) for cls in _foreign_classes(hint)), None)
+        problem = next((type_name(cls) for cls in _foreign_classes(hint)), None)
     except (TypeError, NameError) as error:  # msgspec's words, such as a union of two models; or a model's own hints
         problem = f"{hint} ({error})"
     if problem:
@@ -222,15 +259,11 @@ def _foreign_classes(hint: Any) -> Iterator[type]:
         if isinstance(node, tuple):
             nodes.extend(node)
         elif isinstance(node, types.CustomType):
-            if not _is_ours(node.cls):
+            if not is_ours(node.cls):
                 yield node.cls
         elif isinstance(node, types.Type | types.Field) and id(node) not in seen:
             seen.add(id(node))
             nodes.extend(getattr(node, name) for name in node.__struct_fields__)
-
-
-def _type_name(cls: type) -> str:
-    return f"{cls.__module__}.{cls.__qualname__}"
 
 
 def _field(parameter: inspect.Parameter, hint: Any) -> tuple[str, Any] | tuple[str, Any, Any]:
@@ -244,49 +277,6 @@ def _given(struct: msgspec.Struct) -> dict[str, Any]:
     return {name: value for name, value in msgspec.structs.asdict(struct).items() if value is not msgspec.UNSET}
 
 
-# What msgspec does not know by itself ---------------------------------------------------------------
-
-
-def _is_ours(cls: type) -> bool:
-    return cls is object or issubclass(cls, PurePath) or _is_pydantic(cls)
-
-
-def _is_pydantic(cls: type) -> bool:
-    # Whoever has a model has imported pydantic; nobody else need have it.
-    pydantic = sys.modules.get("pydantic")
-    return pydantic is not None and isinstance(cls, type) and issubclass(cls, pydantic.BaseModel)
-
-
-def _to_json(value: Any) -> Any:
-    if isinstance(value, PurePath):
-        return str(value)
-    if _is_pydantic(type(value)):
-        return value.model_dump(mode="json", by_alias=True)
-    raise TypeError(f"a value of type {_type_name(type(value))} has no JSON form")
-
-
-def _from_json(cls: type, value: Any) -> Any:
-    if cls is object:
-        return value
-    if issubclass(cls, PurePath):
-        if not isinstance(value, str):
-            raise TypeError(f"Expected `str`, got `{type(value).__name__}`")
-        return cls(value)
-    return _pydantic_from_json(cls, value)
-
-
-def _pydantic_from_json(cls: Any, value: Any) -> Any:
-    # Through JSON, because that is the mode in which pydantic takes strings for dates even where it is strict.
-    try:
-        return cls.model_validate_json(msgspec.json.encode(value))
-    except sys.modules["pydantic"].ValidationError as error:
-        # Without the input: values of arguments belong into no log.
-        first = error.errors(include_input=False, include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise ValueError(f"{cls.__name__}.{place}: {first['msg']}") from None
-
-
-_encoder: Final = msgspec.json.Encoder(enc_hook=_to_json)
 _UNENCODABLE: Final = (TypeError, ValueError, OverflowError, RecursionError)
 """What encoding raises: no JSON form; lone surrogates, very long integers; too deep, or in a circle."""
 _UNDECODABLE: Final = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
@@ -295,23 +285,25 @@ _UNDECODABLE: Final = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 # Problems in words ----------------------------------------------------------------------------------
 
 _PLACE: Final = re.compile(r"(?s)(.*) - at `\$\.(\w+)(.*)`")
+_NOT_SAID: Final = "does not fit its type; it holds a secret, so no more is said"
 
 
-def _blamed(arguments: Mapping[str, object], error: Exception) -> str:
+def _blamed(arguments: Mapping[str, object], error: Exception, redaction: Redaction) -> str:
     """Name the first argument that cannot be encoded."""
     for name, value in arguments.items():
         try:
-            _encoder.encode(value)
+            encoder.encode(value)
         except _UNENCODABLE as own:
-            return f"argument {name!r}: {_explained(own)}"
+            return f"argument {name!r}: {_NOT_SAID if name in redaction else _explained(own)}"
     return _explained(error)
 
 
-def _located(error: Exception) -> str:
+def _located(error: Exception, redaction: Redaction) -> str:
     match = _PLACE.fullmatch(str(error))
     if not match:
         return _explained(error)
     problem, name, rest = match.groups()
+    problem = _NOT_SAID if name in redaction else problem
     return f"argument {name!r}: {problem}" + (f" - at `{name}{rest}`" if rest else "")
 
 
@@ -329,7 +321,7 @@ def _explained(error: Exception) -> str:
 
 def _has_non_finite(value: object) -> bool:
     """Whether a float in `value` is NaN or infinite; msgspec writes those as null."""
-    nodes: list[object] = [msgspec.to_builtins(value, enc_hook=_to_json)]
+    nodes: list[object] = [msgspec.to_builtins(value, enc_hook=to_json)]
     while nodes:
         node = nodes.pop()
         if isinstance(node, float) and not math.isfinite(node):

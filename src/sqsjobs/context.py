@@ -102,6 +102,9 @@ class JobContext(msgspec.Struct, frozen=True):
     lease: LeaseView
     line: JobLine = NO_LINE
 
+    def __repr__(self) -> str:  # jobs log what they are given, and headers belong into no log
+        return f"<JobContext {self.id} of task {self.task!r}, attempt {self.attempt}>"
+
     def progress(self, done: float, total: float | None = None, note: str = "") -> None:
         """Say how far the job has come, for whoever reads its record or watches it.
 

@@ -123,6 +123,9 @@ class Job(msgspec.Struct, frozen=True, gc=False):
     attempts: int = 0
     not_before: float | None = None
 
+    def __repr__(self) -> str:  # observers print events, and arguments and headers belong into no log
+        return f"<Job {self.id} of task {self.task!r} on queue {self.queue!r}>"
+
 
 class Call(msgspec.Struct, Generic[R_co], frozen=True, gc=False):
     """A call of a task as a value, made by `Task.call`; it becomes a job when it is enqueued.
@@ -144,3 +147,6 @@ class Call(msgspec.Struct, Generic[R_co], frozen=True, gc=False):
     group: str | None = None
     unique: str | None = None
     headers: Mapping[str, str] = NO_HEADERS
+
+    def __repr__(self) -> str:  # as above
+        return f"<Call of task {self.task!r} to queue {self.queue!r}>"

@@ -64,6 +64,9 @@ class Succeeded(msgspec.Struct, frozen=True, gc=False):
 
     result: bytes | None = None
 
+    def __repr__(self) -> str:  # a result belongs into no log
+        return "<Succeeded>" if self.result is None else f"<Succeeded, {len(self.result):,} bytes>"
+
 
 @dataclass(frozen=True, slots=True)
 class Failed:

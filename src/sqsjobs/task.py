@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from datetime import timedelta
 from typing import Any, Final, Generic, Literal, ParamSpec, Protocol, Self, TypeVar, overload
 
@@ -70,7 +70,7 @@ class Task(Generic[P, R]):
         self.on_exhausted: OnExhausted = options.on_exhausted
         self.function = function
         self.executor = executor_of(function, options)
-        self.codec: TaskCodec = codec or TaskCodec.of(function, options.name)
+        self.codec: TaskCodec = codec or TaskCodec.of(function, options.name, options.redact)
         self.options: Sending = Sending(options.queue)
         self._binding = _Binding()
         described: Any = self  # its name, docstring and signature are the function's
@@ -222,6 +222,7 @@ class Declare:
     - `executor`: "auto" runs an ``async def`` on the event loop and a plain function in a thread; "process" runs a
       plain function in a process of its own, which can be killed.
     - `on_exhausted`: what becomes of a job whose attempts are used up.
+    - `redact`: names of parameters that nobody is shown, as those are that are annotated ``Secret[...]``.
     """
 
     def __init__(self, declared: Callable[[Task[..., Any]], None]) -> None:
@@ -242,6 +243,7 @@ class Declare:
         timeout: timedelta | float | None = None,
         executor: Literal["auto", "thread", "process"] = "auto",
         on_exhausted: OnExhausted = "dead-letter",
+        redact: Collection[str] = (),
     ) -> TaskDecorator: ...
 
     def __call__(self, name: Callable[..., Any] | str | None = None, **options: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final, Literal, TypeAlias
@@ -37,6 +37,7 @@ class TaskOptions:
     timeout: float | None = None
     executor: Literal["auto", "thread", "process"] = "auto"
     on_exhausted: OnExhausted = "dead-letter"
+    redact: Collection[str] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
@@ -48,6 +49,10 @@ class TaskOptions:
             raise ConfigurationError(f"task {self.name!r}: retry is a Retry(...), not {self.retry!r}")
         self._choose("executor", ("auto", "thread", "process"))
         self._choose("on_exhausted", ("dead-letter", "discard"))
+        if isinstance(self.redact, str) or not all(isinstance(name, str) for name in self.redact):
+            raise ConfigurationError(
+                f"task {self.name!r}: redact is a tuple of parameter names, such as ('token',); not {self.redact!r}"
+            )
         if self.timeout is not None:
             object.__setattr__(self, "timeout", self._checked_timeout(self.timeout))
 

@@ -24,6 +24,7 @@ from sqsjobs import (
     PastAttempt,
     Progress,
     Retry,
+    Secret,
     Snooze,
     SyncTask,
     Worker,
@@ -84,6 +85,23 @@ def count(words: list[str]) -> int:
 
 @task
 def loose(n: int) -> None: ...
+
+
+@dataclass
+class Login:
+    user: str
+    password: Secret[str]
+
+
+@app.task(redact=("note",))
+async def log_in(login: Login, pin: Secret[int], note: str = "") -> Secret[str]:
+    assert_type(login.password, str)
+    return login.password * pin
+
+
+async def secrets() -> None:
+    job = await log_in.enqueue(Login("ann", "secret"), pin=1234)
+    assert_type(await job.result(), str)
 
 
 app.include(loose)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqsjobs import App, JobHandle, Retry, task
+from sqsjobs import App, JobHandle, Retry, Secret, task
 
 app = App("thumbs")
 
@@ -17,7 +17,12 @@ def count(words: list[str]) -> int:
     return len(words)
 
 
+@app.task
+async def log_in(pin: Secret[int]) -> None: ...
+
+
 async def wrong_arguments() -> None:
+    await log_in.enqueue("1234")  # type: ignore[arg-type]
     await resize.enqueue("in", "a.png", width="wide")  # type: ignore[arg-type]
     await resize.enqueue("in")  # type: ignore[call-arg]
     await resize.enqueue("in", "a.png", 1, 2)  # type: ignore[call-arg]

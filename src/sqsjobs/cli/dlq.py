@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-import msgspec
 from cyclopts import Parameter
 
 from sqsjobs.app import App
@@ -83,8 +82,9 @@ def show_letters(
     *,
     queue: Queue = "",
     arguments: Annotated[
-        bool, Parameter(help="Show the job's arguments and headers too: they may hold secrets.")
+        bool, Parameter(help="Show the job's arguments too, but those that its task declares secret.")
     ] = False,
+    raw: Annotated[bool, Parameter(help="Show the message as it is, with its headers and all secrets.")] = False,
     limit: Limit = 10_000,
     json: Json = False,
     backends: Backends = NO_BACKENDS,
@@ -104,7 +104,8 @@ def show_letters(
         return NOT_YET
     for letter, record in found:
         facts = _facts(letter) | {"record": record.status.value if record else None}
-        facts |= _contents(letter) if arguments else {}
+        facts |= _arguments(letter, loaded) if arguments else {}
+        facts |= {"body": letter.delivery.body} if raw else {}
         if json:
             show_json(facts)
         else:
@@ -211,10 +212,12 @@ def _facts(letter: Letter) -> dict[str, Any]:
     }
 
 
-def _contents(letter: Letter) -> dict[str, Any]:
-    if letter.job is None:
-        return {"body": letter.delivery.body}
-    return {"arguments": msgspec.json.decode(letter.job.arguments), "headers": dict(letter.job.headers)}
+def _arguments(letter: Letter, app: App) -> dict[str, Any]:
+    """The arguments as far as they may be shown: which of them are secrets, only the task knows."""
+    task = app.registry.get(letter.task)
+    if letter.job is None or task is None:
+        return {"arguments": "not shown: the app cannot tell which are secret; --raw shows the message as it is"}
+    return {"arguments": task.codec.shown_arguments(letter.job.arguments)}
 
 
 def _error(letter: Letter) -> str:

@@ -80,7 +80,8 @@ async def _enqueue(
             note("an unfinished job has this key already; it is:")
         if wait:
             note(f"job {handle.id}")
-            show_json(await handle.result(timeout))
+            result = task.codec.encode_result(await handle.result(timeout))
+            show_json(task.codec.shown_result(result))
         else:
             print(handle.id)  # noqa: T201 - the result of the command
 
@@ -103,10 +104,11 @@ def arguments_json(task: Task[..., Any], arguments: Sequence[str]) -> bytes:
     """
     hints = _hints(task.function)
     values: dict[str, object] = {}
-    for word in arguments:
+    for place, word in enumerate(arguments, 1):
         name, equals, text = word.partition("=")
         if not equals or not name:
-            raise InvalidArguments(task.name, f"{word!r} is no argument: write name=value")
+            # The word itself is not repeated: it may be a secret that was written without its name.
+            raise InvalidArguments(task.name, f"word {place} after the task is no argument: write name=value")
         if name in values:
             raise InvalidArguments(task.name, f"argument {name!r} is given twice")
         values[name] = _value(text, hints.get(name))

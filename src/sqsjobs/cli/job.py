@@ -18,6 +18,7 @@ from sqsjobs.cli.options import NO_BACKENDS, Backends, open_later
 from sqsjobs.errors import JobCancelled, JobFailed, ResultExpired
 from sqsjobs.job import JobStatus, Progress
 from sqsjobs.store.base import JobRecord
+from sqsjobs.task import Task
 
 __all__ = ["date", "job", "opened_later", "progress_text"]
 
@@ -36,7 +37,7 @@ def job(
 
     Where it is in its life, its progress, its attempts one by one, its result or its
     last error. The job store is that of --store, else of the app, else of
-    SQSJOBS_STORE.
+    SQSJOBS_STORE. What is secret in a result, only the app knows: name it.
 
         sqsjobs job 0199a1c2-7d1e-7b43-9a52-3a6f0d9c2b11
         sqsjobs job 0199a1c2-7d1e-7b43-9a52-3a6f0d9c2b11 --wait --timeout 30
@@ -45,8 +46,9 @@ def job(
     Ends with 0, with 1 if the job failed or was cancelled, with 3 if there is no
     such job or it has not ended in time.
     """
-    record = asyncio.run(_record(opened_later(app, backends), job_id, wait=wait, timeout=timeout))
-    facts, life = _facts(record), _life(record)
+    opened = opened_later(app, backends)
+    record = asyncio.run(_record(opened, job_id, wait=wait, timeout=timeout))
+    facts, life = _facts(record, opened.registry.get(record.task)), _life(record)
     if json:
         progress = asdict(record.progress) if record.progress else None
         show_json(facts | {"progress": progress, "history": life})
@@ -78,8 +80,8 @@ async def _record(app: App, job_id: str, *, wait: bool, timeout: float | None) -
         return await handle.record()
 
 
-def _facts(record: JobRecord) -> dict[str, Any]:
-    """Return what a record says, for people and for programs: dates as RFC 3339, the result as it is."""
+def _facts(record: JobRecord, task: Task[..., Any] | None) -> dict[str, Any]:
+    """Return what a record says, for people and for programs: dates as RFC 3339, the result without `task`'s secrets."""
     failure = record.failure
     return {
         "id": record.id,
@@ -96,7 +98,7 @@ def _facts(record: JobRecord) -> dict[str, Any]:
         "cancel requested": date(record.cancel_requested_at),
         "lease until": date(record.lease_until),
         "worker": record.worker,
-        "result": None if record.result is None else msgspec.json.decode(record.result),
+        "result": None if record.result is None else _shown_result(record.result, task),
         "error": f"{failure.type}: {failure.message}" if failure else None,
         "fingerprint": failure.fingerprint if failure else None,
         "traceback": failure.traceback if failure else None,
@@ -135,3 +137,7 @@ def progress_text(progress: Progress) -> str:
 def date(seconds: float | None) -> str | None:
     """Return seconds since 1970 as a date (RFC 3339, UTC), or None."""
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+
+
+def _shown_result(result: bytes, task: Task[..., Any] | None) -> Any:
+    return task.codec.shown_result(result) if task else msgspec.json.decode(result)

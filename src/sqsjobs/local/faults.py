@@ -123,8 +123,8 @@ class FaultPlan:
     def __init__(
         self, rules: list[FaultRule], *, seed: int = 0, observer: Callable[[Struck], None] | None = None
     ) -> None:
-        self.observer = observer
-        self.calls = 0
+        self.observer: Callable[[Struck], None] | None = observer
+        self.calls: int = 0
         self.injected: Counter[tuple[str, str]] = Counter()
         self._seed = seed
         self._rules = [(rule, Random(f"{seed} {position}"), Counter[str]()) for position, rule in enumerate(rules)]

@@ -73,6 +73,9 @@ class OutgoingMessage(msgspec.Struct, frozen=True, gc=False):
     deduplication_id: str | None = None
     attributes: Mapping[str, str] = NO_ATTRIBUTES
 
+    def __repr__(self) -> str:  # what messages hold belongs into no log
+        return f"<OutgoingMessage of {len(self.body):,} characters>"
+
 
 def message_size(message: OutgoingMessage) -> int:
     """Return the bytes that SQS counts: the body and each attribute's name, type and value, in UTF-8."""
@@ -152,6 +155,9 @@ class Delivery(msgspec.Struct, frozen=True, gc=False):
     first_received_at: float = 0.0
     group: str | None = None
     attributes: Mapping[str, str] = NO_ATTRIBUTES
+
+    def __repr__(self) -> str:  # a receipt handle is a right over the message, and its body belongs into no log
+        return f"<Delivery {self.receive_count} of message {self.message_id} on queue {self.queue!r}>"
 
 
 @dataclass(frozen=True, slots=True)

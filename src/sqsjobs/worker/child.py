@@ -22,9 +22,10 @@ from sqsjobs.codec import ResultNotEncodable, TaskCodec
 from sqsjobs.context import JobContext, JobLine, LeaseState, running_job
 from sqsjobs.errors import Discard, Reject, RetryAfter, Snooze
 from sqsjobs.job import JobId
+from sqsjobs.outcome import Failure
 from sqsjobs.task import Task
 from sqsjobs.worker.child_line import ChildLine
-from sqsjobs.worker.failure import failure_of, is_final, portable, readable
+from sqsjobs.worker.failure import Hiding, failure_of, is_final, portable, readable
 
 __all__ = ["BEGUN", "ChildAnswer", "ChildJob", "child_main"]
 
@@ -47,6 +48,9 @@ class ChildJob(msgspec.Struct, frozen=True):
     timeout: float | None
     fencing_token: int
     keeps_result: bool
+
+    def __repr__(self) -> str:  # arguments belong into no log
+        return f"<ChildJob {self.id} of task {self.task!r}>"
 
 
 BEGUN: Final = b"begun"
@@ -174,20 +178,22 @@ class _App:
 
 async def _answer(job: ChildJob, app: _App, line: JobLine, *, begun: Callable[[], None]) -> ChildAnswer:
     task: Task[..., Any] | None = None
+    hiding: Hiding = str
     try:
         task = _find(job, await app.get(job.app_path, job.app_changes) if job.app_path is not None else None)
+        hiding = task.codec.redaction.hiding(bytes(job.arguments))
         begun()
         value = await _call(task, job, line)
     except Snooze as wish:
         return ChildAnswer("snooze", delay=wish.delay)
     except RetryAfter as wish:
-        return ChildAnswer("retry-after", delay=wish.delay, message=readable(wish.reason))
+        return ChildAnswer("retry-after", delay=wish.delay, message=readable(hiding(wish.reason)))
     except Discard as wish:
-        return ChildAnswer("discard", message=readable(wish.reason))
+        return ChildAnswer("discard", message=readable(hiding(wish.reason)))
     except Reject as wish:
-        return ChildAnswer("reject", message=readable(wish.reason))
+        return ChildAnswer("reject", message=readable(hiding(wish.reason)))
     except BaseException as error:  # noqa: BLE001 - the child goes on with the next job
-        return _failed(error, gives_up=task is not None and is_final(error, task.retry))
+        return _failed(failure_of(error, hiding), gives_up=task is not None and is_final(error, task.retry))
     return _returned(task, value) if job.keeps_result else ChildAnswer("value")
 
 
@@ -198,8 +204,7 @@ def _returned(task: Task[..., Any], value: object) -> ChildAnswer:
         return ChildAnswer("error", type="sqsjobs.ResultNotEncodable", message=str(problem), gives_up=True)
 
 
-def _failed(error: BaseException, *, gives_up: bool) -> ChildAnswer:
-    failure = failure_of(error)
+def _failed(failure: Failure, *, gives_up: bool) -> ChildAnswer:
     return ChildAnswer(
         "error",
         type=failure.type,

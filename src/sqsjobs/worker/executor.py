@@ -33,7 +33,7 @@ from sqsjobs.outcome import (
     TimedOut,
 )
 from sqsjobs.task import Task
-from sqsjobs.worker.failure import failure_of, is_final, portable, readable
+from sqsjobs.worker.failure import Hiding, failure_of, is_final, portable, readable
 from sqsjobs.worker.processes import ChildDied, ProcessPool, RemoteError, Reply
 from sqsjobs.worker.run import Run
 
@@ -61,6 +61,9 @@ class Attempt(msgspec.Struct, frozen=True):
     context: JobContext
     run: Run
     crashes: int
+
+    def __repr__(self) -> str:  # arguments belong into no log
+        return f"<Attempt {self.context.attempt} of {self.job!r}>"
 
 
 class Executor:
@@ -136,9 +139,9 @@ class Executor:
                 return attempt.run.verdict
             while life.cancelling():  # by the job itself, since nobody else asked for its end
                 life.uncancel()
-            return Failed(failure_of(error))
+            return Failed(failure_of(error, _hiding(attempt)))
         except Steering as wish:
-            return _steered(wish)
+            return _steered(wish, _hiding(attempt))
         except ChildDied as death:
             return self._crashed(attempt, death)
         except RemoteError as error:
@@ -146,7 +149,8 @@ class Executor:
         except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:  # noqa: BLE001 - SystemExit too: a job must not end the worker
-            return _excuse(attempt) or Failed(failure_of(error), permanent=is_final(error, attempt.task.retry))
+            permanent = is_final(error, attempt.task.retry)
+            return _excuse(attempt) or Failed(failure_of(error, _hiding(attempt)), permanent=permanent)
 
     def _succeeded(self, task: Task[..., Any], value: object) -> Outcome:
         if not self._keeps_results:
@@ -227,18 +231,22 @@ class Executor:
                 self.overrunning -= overran
 
 
-def _steered(wish: Steering) -> Outcome:
+def _hiding(attempt: Attempt) -> Hiding:
+    return attempt.task.codec.redaction.hiding(attempt.job.arguments)
+
+
+def _steered(wish: Steering, hiding: Hiding) -> Outcome:
     match wish:
         case Snooze():
             return Snoozed(wish.delay)
         case RetryAfter():
-            return RetryRequested(wish.delay, readable(wish.reason))
+            return RetryRequested(wish.delay, readable(hiding(wish.reason)))
         case Discard():
-            return Discarded(readable(wish.reason))
+            return Discarded(readable(hiding(wish.reason)))
         case Reject():
-            return Rejected(readable(wish.reason))
+            return Rejected(readable(hiding(wish.reason)))
         case _:
-            return Failed(failure_of(wish))
+            return Failed(failure_of(wish, hiding))
 
 
 def _excuse(attempt: Attempt) -> Outcome | None:

@@ -7,27 +7,32 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from sqsjobs.outcome import Failure
 from sqsjobs.retry import Retry
 
-__all__ = ["failure_of", "is_final", "portable", "readable"]
+__all__ = ["Hiding", "failure_of", "is_final", "portable", "readable"]
 
 T = TypeVar("T")
+
+Hiding: TypeAlias = Callable[[str], str]
+"""Takes the secrets of a job out of a text (see `Redaction.hiding`)."""
 
 _MESSAGE: Final = 4_000
 _TRACEBACK: Final = 16_000
 _OWN_FILES: Final = str(Path(__file__).parent)
 
 
-def failure_of(error: BaseException) -> Failure:
-    """Return `error` as text; what called the job's function is left out."""
+def failure_of(error: BaseException, hiding: Hiding = str) -> Failure:
+    """Return `error` as text without secrets; what called the job's function is left out."""
     frames = _without_own(error.__traceback__)
+    told = "".join(traceback.format_exception(type(error), error, frames))
     return Failure(
         type=qualified_name(type(error)),
-        message=readable(_message(error)[:_MESSAGE]),
-        traceback=readable(_shortened("".join(traceback.format_exception(type(error), error, frames)))),
+        # First hidden and then shortened, which would leave a part of a secret.
+        message=readable(hiding(_message(error))[:_MESSAGE]),
+        traceback=readable(_shortened(hiding(told))),
         fingerprint=_fingerprint(error, frames),
     )
 

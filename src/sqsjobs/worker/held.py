@@ -41,7 +41,7 @@ class Held:
     lease: Lease
     job: Job | None = None
     task: Task[..., Any] | None = None
-    arguments: Mapping[str, Any] = field(default_factory=dict)
+    arguments: Mapping[str, Any] = field(default_factory=dict, repr=False)
     run: Run | None = None
     line: Line | None = None
     epoch: int = 0
