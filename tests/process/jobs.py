@@ -9,6 +9,7 @@ import random
 import signal
 import socket
 import time
+from pathlib import Path
 
 from sqsjobs import App, Discard, Retry, constant, current_job
 
@@ -92,6 +93,18 @@ async def no_op(number: int) -> None:
 @app.task(name="enqueue_from_child", queue="work", executor="process")
 def enqueue_from_child(number: int) -> str:
     return work.enqueue_sync(number).id
+
+
+@app.task(name="open_files", queue="work", executor="process")
+def open_files() -> list[str]:
+    """Return what the process has open."""
+    own = list(Path("/proc/self/fd").iterdir())
+    return [str(path.readlink()) for path in own if path.is_symlink()]  # the listing itself is over
+
+
+@app.task(name="dies_in_a_child", queue="work", executor="process", retry=Retry(max_attempts=1))
+def dies_in_a_child(number: int) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 @app.task(name="cancel_itself", queue="work", retry=Retry(max_attempts=2, backoff=constant(0.1)))

@@ -70,3 +70,29 @@ async def test_a_worker_outlives_a_server_that_fails_and_one_that_is_gone(
         await until_answer(port, "/readyz", 200, within=40)
     field.server._runner = None
     await field.server.__aenter__()
+
+
+async def test_a_queue_that_is_deleted_and_made_again_is_worked_on_again(field: Ground, app: App) -> None:
+    """R61: meanwhile the worker is not ready and says which queue, what runs ends and is recorded, and no process ends."""
+    port = free_port()
+    worker = await field.worker(
+        "--queue", "busy", "--queue", "work", "--metrics-port", str(port), "--metrics-host", "127.0.0.1"
+    )
+    running = await jobs.work.enqueue(1, seconds=4)
+    await field.reports.until(lambda reports: reports.count("start") == 1)
+    await until_answer(port, "/readyz", 200, within=10)
+
+    with field.server.sqs.use() as model:
+        model.account.delete("work")
+    assert "work" in await until_answer(port, "/readyz", 503, within=15)
+    assert (await asyncio.to_thread(answer, port, "/livez"))[0] == 200
+    assert await running.result(timeout=20) == 1
+    await jobs.busy.enqueue(5)
+    await field.reports.until(lambda reports: ("busy", "5", "1") in reports.ended())
+
+    with field.server.sqs.use() as model:
+        model.account._deleted.clear()  # for a minute AWS makes no queue of the same name, and nobody is to wait for it
+    field.server.sqs.create_queue("work", dead_letter_queue="work-dlq")
+    await until_answer(port, "/readyz", 200, within=60)
+    assert await (await jobs.work.enqueue(2)).result(timeout=20) == 2
+    assert worker.process.returncode is None

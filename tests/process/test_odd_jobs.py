@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from tests.process import jobs
 from tests.process.rig import Ground
@@ -35,3 +37,29 @@ async def test_the_reason_of_a_discard_is_kept(field: Ground, app: App) -> None:
     with pytest.raises(JobFailed, match="no use"):
         await handle.result(timeout=40)
     assert await handle.status() is JobStatus.DISCARDED
+
+
+async def test_a_child_process_has_no_files_and_no_connections_of_its_worker(field: Ground, app: App) -> None:
+    """S22: it is spawned, not forked: it is given the pipe to its worker, and opens what else it needs."""
+    worker = await field.worker("--metrics-port", "0", "--metrics-host", "127.0.0.1")
+    child = await jobs.open_files.enqueue()
+    opened = await child.result(timeout=40)
+    theirs = {str(path.readlink()) for path in Path(f"/proc/{worker.pid}/fd").iterdir()}
+    listening = {socket for socket in theirs if socket.startswith("socket:")}
+    assert len(listening) > 3
+    assert not listening & set(opened)
+
+
+async def test_children_that_die_leave_neither_descriptors_nor_zombies(field: Ground, app: App) -> None:
+    """I15, R10: whatever becomes of children, their worker has as many files and processes as before."""
+    worker = await field.worker("--executor-processes", "2")
+    await (await jobs.in_process.enqueue(0, seconds=0.0)).result(timeout=40)
+    before = len(list(Path(f"/proc/{worker.pid}/fd").iterdir()))
+    handles = await app.enqueue_many(jobs.dies_in_a_child.call(n) for n in range(2))
+    for handle in handles:
+        with pytest.raises(JobFailed):
+            await handle.result(timeout=60)
+    await (await jobs.in_process.enqueue(1, seconds=0.0)).result(timeout=40)
+    assert len(list(Path(f"/proc/{worker.pid}/fd").iterdir())) <= before + 3
+    children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
+    assert all(") Z " not in Path(f"/proc/{child}/stat").read_text() for child in children)
