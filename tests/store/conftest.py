@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.store.samples import FixedClock
-from tests.store.servers import postgres_url, redis_url
+from tests.store.servers import moto_url, postgres_url, redis_url
 
 from sqsjobs.clock import Clock
 from sqsjobs.store.base import JobStore
@@ -32,11 +32,21 @@ def postgres_store(directory: Path, clock: Clock) -> JobStore:
     return store
 
 
+def dynamodb_store(directory: Path, clock: Clock) -> JobStore:
+    from sqsjobs.store.dynamodb import DynamoStore  # noqa: PLC0415 - the same
+
+    store = DynamoStore(f"jobs-{secrets.token_hex(4)}", endpoint_url=moto_url(), wait=30, clock=clock)
+    with asyncio.Runner() as runner:
+        runner.run(store.provision())
+    return store
+
+
 STORES: dict[str, Callable[[Path, Clock], JobStore]] = {
     "memory": lambda directory, clock: MemoryStore(clock=clock),
     "sqlite": lambda directory, clock: SqliteStore(directory / "jobs.db", clock=clock),
     "redis": redis_store,
     "postgres": postgres_store,
+    "dynamodb": dynamodb_store,
 }
 """What makes an unopened store of no records; it skips the test where there is no such server."""
 

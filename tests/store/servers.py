@@ -13,9 +13,11 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 from collections import deque
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -57,6 +59,15 @@ def postgres_url() -> str:
     return f"postgresql://sqsjobs@127.0.0.1:{port}/postgres"
 
 
+@cache
+def moto_url() -> str:
+    """Start moto's server in a process of its own, once, and return its URL: DynamoDB and S3."""
+    port, directory = _free_port(), _directory(os.getuid())
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    _start(command, directory, os.getuid(), signal.SIGTERM, ready="Running on")
+    return f"http://127.0.0.1:{port}"
+
+
 def _postgres_program(name: str) -> str:
     installed = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[4]))
     return shutil.which(name) or (str(installed[-1]) if installed else _absent("postgresql"))
@@ -87,7 +98,7 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _start(command: list[object], directory: Path, user: int, ending: int, *, ready: str) -> None:
+def _start(command: Sequence[object], directory: Path, user: int, ending: int, *, ready: str) -> None:
     server = subprocess.Popen(
         [str(word) for word in command],
         stdin=subprocess.DEVNULL,

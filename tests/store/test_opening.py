@@ -49,6 +49,7 @@ def test_an_unknown_scheme_is_answered_with_the_known_ones(url):
     [
         *("memory://jobs", "sqlite://jobs.db", "sqlite://", "sqlite:///", "sqlite:///jobs.db?wait=1"),
         *("redis://host:port", "redis://host?allow_eviction=1", "redis://host?namespace=a{b}"),
+        *("dynamodb://", "dynamodb://a/b", "dynamodb://jobs?endpoint_url=ftp://host"),
         *("postgresql://host:port/jobs", "postgresql://host/jobs?schema=a-b"),
     ],
 )
@@ -62,6 +63,8 @@ def test_a_url_that_makes_no_sense_says_so(url):
     [
         ("redis://host", "<RedisStore host:6379/0 sqsjobs>"),
         ("rediss://me:secret@host:6380/3?namespace=shop", "<RedisStore host:6380/3 shop>"),
+        ("dynamodb://jobs", "<DynamoStore jobs>"),
+        ("dynamodb://jobs?region=eu-west-1&endpoint_url=http://localhost:8000", "<DynamoStore jobs>"),
         ("postgresql://host/jobs", "<PostgresStore host:5432/jobs sqsjobs>"),
         ("postgres://me:secret@host:6000/jobs?schema=shop&sslmode=require", "<PostgresStore host:6000/jobs shop>"),
     ],

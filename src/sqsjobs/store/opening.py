@@ -21,6 +21,7 @@ _FORMS: Final = (
     "redis://host:6379/0",
     "rediss://host:6379/0",
     "postgresql://user@host/database",
+    "dynamodb://table",
 )
 
 
@@ -74,6 +75,14 @@ def _postgres(url: str, rest: str, clock: Clock | None) -> JobStore:  # noqa: AR
     return PostgresStore(plain, schema=options.get("schema", "sqsjobs"), clock=clock)
 
 
+def _dynamodb(url: str, rest: str, clock: Clock | None) -> JobStore:  # noqa: ARG001 - as the others
+    from sqsjobs.store.dynamodb import DynamoStore  # noqa: PLC0415 - one of many
+
+    plain, options = _without_options(url, {"region", "endpoint_url"})
+    table = plain.partition("://")[2].rstrip("/")
+    return DynamoStore(table, region=options.get("region"), endpoint_url=options.get("endpoint_url"), clock=clock)
+
+
 _STORES: Final[Mapping[str, Callable[[str, str, Clock | None], JobStore]]] = {
     "memory": _memory,
     "sqlite": _sqlite,
@@ -81,6 +90,7 @@ _STORES: Final[Mapping[str, Callable[[str, str, Clock | None], JobStore]]] = {
     "rediss": _redis,
     "postgresql": _postgres,
     "postgres": _postgres,
+    "dynamodb": _dynamodb,
 }
 
 

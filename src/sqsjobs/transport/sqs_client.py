@@ -35,7 +35,17 @@ from sqsjobs.transport.sqs_options import Timeouts, Wire
 from sqsjobs.transport.wire.client import HOT, LeanClient
 from sqsjobs.transport.wire.opening import SessionCredentials, obstacle, open_lean
 
-__all__ = ["Answer", "SqsClient", "SqsSession", "account_of", "open_session"]
+__all__ = [
+    "FAILURES",
+    "KEEPALIVE",
+    "Answer",
+    "SqsClient",
+    "SqsSession",
+    "account_of",
+    "check_certificates",
+    "open_session",
+    "unusable",
+]
 
 KEEPALIVE: Final = 60.0
 """Seconds that an idle connection is kept; aiobotocore's 12 would make a quiet worker connect anew for every poll."""
@@ -43,8 +53,8 @@ KEEPALIVE: Final = 60.0
 STAND_INS: Final = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
 """What requests to a server on this machine are signed with where nothing else is configured."""
 
-SERVICES: Final = frozenset({"sqs", "sts", "sso", "portal.sso", "oidc", "signin"})
-"""SQS, and where botocore gets credentials."""
+SERVICES: Final = frozenset({"sqs", "dynamodb", "s3", "sts", "sso", "portal.sso", "oidc", "signin"})
+"""SQS, what job stores and blobs are on, and where botocore gets credentials."""
 
 Answer: TypeAlias = Mapping[str, Any]
 """The parsed answer of SQS; botocore has no types for it."""
@@ -61,7 +71,7 @@ async def open_session(endpoint: SqsEndpoint, wire: Wire = "auto") -> SqsSession
         region = endpoint.region or session.region_name or ("us-east-1" if endpoint.local else None)
         credentials = await session.get_credentials()
     except botocore_errors.BotoCoreError as error:
-        raise _unusable(error) from error
+        raise unusable(error) from error
     if region is None:
         raise ConfigurationError(
             "no AWS region is configured: set AWS_REGION or the profile's region, "
@@ -87,7 +97,7 @@ async def account_of(endpoint: SqsEndpoint) -> tuple[str, str]:
     try:
         async with session.session.client("sts", region_name=region, config=once) as client:
             return str((await client.get_caller_identity())["Account"]), region
-    except _FAILURES as error:
+    except FAILURES as error:
         raise ConfigurationError(f"STS does not say whose credentials these are: {error}") from error
 
 
@@ -125,7 +135,7 @@ class _SparingLoader(Loader):  # type: ignore[misc]  # botocore has no types
         return data, path
 
 
-def _unusable(error: Exception) -> ConfigurationError:
+def unusable(error: Exception) -> ConfigurationError:
     return ConfigurationError(f"the AWS configuration cannot be used: {error}")
 
 
@@ -173,10 +183,10 @@ class SqsSession:
             try:
                 client = await closing.enter_async_context(opening)
             except (botocore_errors.BotoCoreError, ValueError) as error:
-                raise _unusable(error) from error
+                raise unusable(error) from error
             # The environment may have named another endpoint than ours.
             check_url(client.meta.endpoint_url, allow_http=self.endpoint.allow_http)
-            _check_certificates(client._endpoint.http_session)  # noqa: SLF001
+            check_certificates(client._endpoint.http_session)  # noqa: SLF001
             chosen = self._chosen_for(client)
             lean = None
             if chosen.lean:
@@ -205,7 +215,7 @@ class SqsSession:
             try:
                 lean = await closing.enter_async_context(opening)
             except OSError as error:
-                raise _unusable(error) from error
+                raise unusable(error) from error
             yield lean
 
     @property
@@ -214,7 +224,7 @@ class SqsSession:
         return (self.endpoint.endpoint_url or "").startswith("http://")
 
 
-def _check_certificates(http: Any) -> None:
+def check_certificates(http: Any) -> None:
     """Make aiobotocore check the certificates' host names, and behind a proxy the certificates.
 
     Up to 2.25 it leaves host names to aiohttp, which leaves them to the context, in which botocore has turned them
@@ -295,7 +305,7 @@ class SqsClient:
         if self._lean is not None and operation in HOT:
             try:
                 return await self._lean.answer(operation, queue, deadline, parameters)
-            except _FAILURES as error:  # of botocore, which renews the credentials: nothing was sent yet
+            except FAILURES as error:  # of botocore, which renews the credentials: nothing was sent yet
                 failure = _transport_error(error, operation, queue)
                 failure.sent = False
                 raise failure from error
@@ -305,7 +315,7 @@ class SqsClient:
         try:
             async with asyncio.timeout(deadline):
                 answer: Answer = await getattr(self._client, xform_name(operation))(**parameters)
-        except _FAILURES as error:
+        except FAILURES as error:
             raise _transport_error(error, operation, queue) from error
         kind = answer["ResponseMetadata"]["HTTPHeaders"].get("content-type", "json")
         if "json" not in kind:
@@ -318,7 +328,7 @@ class SqsClient:
         return answer
 
 
-_FAILURES: Final = (
+FAILURES: Final = (
     botocore_errors.BotoCoreError,
     botocore_errors.ClientError,
     ResponseParserError,
