@@ -142,7 +142,7 @@ class Plan:
 
     def _store(self, settings: Settings) -> JobStore | None:
         store = self.chosen_store(settings)
-        return open_store(store) if isinstance(store, str) else store
+        return open_store(store, region=self.region or settings.region) if isinstance(store, str) else store
 
     def _transport(self, settings: Settings, observer: Observer) -> Transport:
         if self.transport:

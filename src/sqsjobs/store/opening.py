@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlencode
 
 from sqsjobs.clock import Clock
@@ -25,8 +25,13 @@ _FORMS: Final = (
 )
 
 
-def open_store(url: str, *, clock: Clock | None = None) -> JobStore:
+def open_store(url: str, *, clock: Clock | None = None, region: str | None = None) -> JobStore:
     """Return the unopened store that `url` names; `docs/stores.md` has all forms.
+
+    Args:
+        url: of the store.
+        clock: whose dates say what has expired.
+        region: of a store on AWS whose URL names none.
 
     Raises:
         ConfigurationError: if no store is known under the URL's scheme, the rest of it makes no sense, or what the
@@ -36,30 +41,38 @@ def open_store(url: str, *, clock: Clock | None = None) -> JobStore:
     if scheme not in _STORES:
         # The URL itself may hold a password, so only its scheme is repeated.
         raise ConfigurationError(f"no job store is known as {scheme[:40]!r}; known are {', '.join(_FORMS)}")
-    return _STORES[scheme](url, rest, clock)
+    return _STORES[scheme](_Place(url, rest, region), clock)
 
 
-def _memory(url: str, rest: str, clock: Clock | None) -> JobStore:  # noqa: ARG001 - as the others
-    if rest:
+class _Place(NamedTuple):
+    """Where a store is: its URL, what stands there behind the scheme, and the region of the app's queues."""
+
+    url: str
+    rest: str
+    region: str | None
+
+
+def _memory(place: _Place, clock: Clock | None) -> JobStore:
+    if place.rest:
         raise ConfigurationError("a job store in memory has no name: its URL is just memory://")
     return MemoryStore(clock=clock)
 
 
-def _sqlite(url: str, rest: str, clock: Clock | None) -> JobStore:
+def _sqlite(place: _Place, clock: Clock | None) -> JobStore:
     from sqsjobs.store.sqlite import SqliteStore  # noqa: PLC0415 - some Pythons are built without SQLite
 
-    if not rest.startswith("/") or "?" in rest:
+    if not place.rest.startswith("/") or "?" in place.rest:
         raise ConfigurationError(
-            f"{url} names no file: sqlite:/// and a path relative to the working directory (sqlite:///jobs.db), "
+            f"{place.url} names no file: sqlite:/// and a path relative to the working directory (sqlite:///jobs.db), "
             f"or sqlite://// and an absolute one; there are no options"
         )
-    return SqliteStore(unquote(rest[1:]), clock=clock)
+    return SqliteStore(unquote(place.rest[1:]), clock=clock)
 
 
-def _redis(url: str, rest: str, clock: Clock | None) -> JobStore:  # noqa: ARG001 - as the others
+def _redis(place: _Place, clock: Clock | None) -> JobStore:
     with _extra("redis", "redis"):
         from sqsjobs.store.redis import RedisStore  # noqa: PLC0415 - an extra
-    plain, options = _without_options(url, {"namespace", "allow_eviction"})
+    plain, options = _without_options(place.url, {"namespace", "allow_eviction"})
     return RedisStore(
         plain,
         namespace=options.get("namespace", "sqsjobs"),
@@ -68,22 +81,24 @@ def _redis(url: str, rest: str, clock: Clock | None) -> JobStore:  # noqa: ARG00
     )
 
 
-def _postgres(url: str, rest: str, clock: Clock | None) -> JobStore:  # noqa: ARG001 - as the others
+def _postgres(place: _Place, clock: Clock | None) -> JobStore:
     with _extra("postgres", "asyncpg"):
         from sqsjobs.store.postgres import PostgresStore  # noqa: PLC0415 - an extra
-    plain, options = _without_options(url, {"schema"})
+    plain, options = _without_options(place.url, {"schema"})
     return PostgresStore(plain, schema=options.get("schema", "sqsjobs"), clock=clock)
 
 
-def _dynamodb(url: str, rest: str, clock: Clock | None) -> JobStore:  # noqa: ARG001 - as the others
+def _dynamodb(place: _Place, clock: Clock | None) -> JobStore:
     from sqsjobs.store.dynamodb import DynamoStore  # noqa: PLC0415 - one of many
 
-    plain, options = _without_options(url, {"region", "endpoint_url"})
+    plain, options = _without_options(place.url, {"region", "endpoint_url"})
     table = plain.partition("://")[2].rstrip("/")
-    return DynamoStore(table, region=options.get("region"), endpoint_url=options.get("endpoint_url"), clock=clock)
+    return DynamoStore(
+        table, region=options.get("region", place.region), endpoint_url=options.get("endpoint_url"), clock=clock
+    )
 
 
-_STORES: Final[Mapping[str, Callable[[str, str, Clock | None], JobStore]]] = {
+_STORES: Final[Mapping[str, Callable[[_Place, Clock | None], JobStore]]] = {
     "memory": _memory,
     "sqlite": _sqlite,
     "redis": _redis,
