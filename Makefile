@@ -4,6 +4,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+BENCH_VENV := .venv-bench
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
@@ -34,6 +35,11 @@ chaos: $(VENV)/.dev ## real workers, real signals, a hostile SQS, for half an ho
 soak: $(VENV)/.dev ## whether a worker grows under load and faults: make soak [MINUTES=10]
 	@$(BIN)/python -m tests.chaos.soak --minutes $(or $(MINUTES),10) $(if $(LEDGER),--ledger '$(LEDGER)') $(ARGS)
 
+.PHONY: bench
+bench: $(VENV)/.dev $(BENCH_VENV)/.bench ## what a job costs, beside others: make bench [ROUNDS=5] [WORKLOADS=drain,latency] [CONTESTANTS=sqsjobs,bare]
+	$(BIN)/python -m benchmarks $(foreach it,ROUNDS WORKLOADS CONTESTANTS SCALE,$(if $($(it)),--$(call lower,$(it)) '$($(it))')) \
+		$(if $(WORKLOADS)$(CONTESTANTS)$(SCALE),,--write)
+
 .PHONY: check
 check: $(VENV)/.dev ## style, types, floors and forbidden calls
 	$(BIN)/ruff check
@@ -54,12 +60,15 @@ lock: $(VENV)/pyvenv.cfg ## choose the newest versions that fit pyproject.toml, 
 	$(COMPILE) --upgrade --group dev --output-file requirements/dev.txt
 	$(COMPILE) --upgrade --group build --constraint requirements/dev.txt --output-file requirements/runtime.txt
 
-COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-	--no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml
+	$(COMPILE_ALONE) --upgrade --group bench --output-file requirements/bench.txt
+
+COMPILE_ALONE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	--no-annotate --no-emit-index-url --no-emit-find-links
+COMPILE := $(COMPILE_ALONE) pyproject.toml
 
 .PHONY: clean
 clean: ## remove what was made here
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(BENCH_VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps: installed is what is locked, and the project itself as it lies here.
@@ -71,12 +80,21 @@ $(VENV)/.dev: requirements/dev.txt pyproject.toml $(VENV)/pyvenv.cfg
 	$(call install,dev)
 	@touch $(VENV)/.runtime # of which this is a superset
 
+$(BENCH_VENV)/.bench: requirements/bench.txt $(VENV)/pyvenv.cfg
+	@echo "Installing whom sqsjobs is measured beside into $(BENCH_VENV); this takes a moment, once."
+	@$(BIN)/python -m venv --clear $(BENCH_VENV)
+	@$(BENCH_VENV)/bin/python -m pip --quiet --disable-pip-version-check install --no-deps --require-hashes \
+		--requirement requirements/bench.txt
+	@touch $@
+
 define install
 	@echo "Installing requirements/$(1).txt into $(VENV); this takes a moment, once."
 	@$(PIP) install --no-compile --no-deps --require-hashes --requirement requirements/$(1).txt
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 endef
+
+lower = $(shell echo '$(1)' | tr 'A-Z' 'a-z')
 
 # Asked for another Python than the one it was made with, .venv is made anew.
 ifdef PYTHON

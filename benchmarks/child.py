@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -15,19 +16,13 @@ from benchmarks.machine import WORKER_CORE, cpu_seconds, on_core, peak_mebibytes
 
 __all__ = ["Child", "child"]
 
-_STOP_WITHIN = 30.0
-
 
 class Child:
-    """A measured process.
+    """A measured process."""
 
-    Attributes:
-        total: CPU of its whole life, as `wait4` told at its end.
-    """
-
-    def __init__(self, process: subprocess.Popen[str], errors: IO[str]) -> None:
+    def __init__(self, name: str, process: subprocess.Popen[str], errors: IO[str]) -> None:
+        self._name = name
         self.pid = process.pid
-        self.total = 0.0
         self._process = process
         self._errors = errors
 
@@ -69,17 +64,17 @@ class Child:
         """Return an error that shows what the process has written on its standard error."""
         self._errors.flush()
         said = Path(self._errors.name).read_text()[-3000:]
-        return RuntimeError(f"{' '.join(map(str, self._process.args))} {what}:\n{said}")
+        return RuntimeError(f"{self._name} {what}:\n{said}")
 
     def end(self) -> None:
-        """Ask the process to stop, and wait for it; kill it where it does not."""
-        if self.is_running:
-            self._process.terminate()
-            try:
-                self._process.wait(_STOP_WITHIN)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
+        """End the process with all its children, at once: what was measured is measured."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with suppress(BrokenPipeError):
+                    pipe.close()
 
 
 @contextmanager
@@ -95,8 +90,9 @@ def child(command: Sequence[str], environment: Mapping[str, str], *, core: int =
                 stderr=errors,
                 text=True,
                 cwd=ROOT,
+                start_new_session=True,  # a group of its own, to be ended together
             )
-        started = Child(process, errors)
+        started = Child(" ".join(command), process, errors)
         try:
             yield started
         finally:

@@ -53,7 +53,8 @@ class Server:
 
     def drained(self, queue: str, seconds: float) -> dict[str, float]:
         """Wait until all is deleted that was put back; return `Deleted`, and when the `First` and `Last` were."""
-        return self._ask("Bench.Drained", QueueName=queue, Seconds=seconds)
+        told: dict[str, float] = self._ask("Bench.Drained", QueueName=queue, Seconds=seconds)
+        return told
 
     def polled(self, queue: str, seconds: float) -> bool:
         """Wait until somebody receives from a queue, and return whether somebody did."""
@@ -61,7 +62,8 @@ class Server:
 
     def counts(self, queue: str = "") -> dict[str, int]:
         """Return the calls of each operation since they were last asked for."""
-        return self._ask("Bench.Counts", QueueName=queue)
+        told: dict[str, int] = self._ask("Bench.Counts", QueueName=queue)
+        return told
 
     def delay(self, seconds: float) -> None:
         """Let every answer come so much later."""

@@ -25,6 +25,10 @@ WORKER_CORE = _USABLE[-1]
 """Where the process runs that is measured, and nothing else of ours."""
 SERVER_CORE = _USABLE[0]
 """Where the server runs, and this program."""
+HAS_THIRD_CORE = len(_USABLE) > 2
+"""Whether a second worker has a core of its own."""
+OTHER_CORE = _USABLE[1] if HAS_THIRD_CORE else SERVER_CORE
+"""Where a second worker runs."""
 
 
 @contextmanager

@@ -12,8 +12,20 @@ from pathlib import Path
 
 from benchmarks.child import Child, child
 from benchmarks.house import ROOT
+from benchmarks.machine import WORKER_CORE
 
-__all__ = ["CONTESTANTS", "Contestant", "Setting"]
+__all__ = [
+    "BARE",
+    "CELERY",
+    "CONTESTANTS",
+    "DRAMATIQ",
+    "LEAN_LOOP",
+    "PLAIN",
+    "SQSJOBS",
+    "TASKIQ",
+    "Contestant",
+    "Setting",
+]
 
 OWN = sys.executable
 """Python with sqsjobs."""
@@ -61,7 +73,7 @@ class Contestant:
     """One way of working off a queue.
 
     Attributes:
-        name: as it is called in tables and on the command line.
+        name: what it is called in tables and on the command line.
         about: how it is set up, for the report.
         packages: whose versions are told.
         module: its module here, which is also its producer.
@@ -78,10 +90,10 @@ class Contestant:
     python: str = OWN
     environment: Mapping[str, str] = field(default_factory=dict)
 
-    def work(self, setting: Setting) -> AbstractContextManager[Child]:
+    def work(self, setting: Setting, core: int = WORKER_CORE) -> AbstractContextManager[Child]:
         """Run a worker, in a fresh process."""
         command = [self.python, *self.worker(setting)]
-        return child(command, {**setting.environment, **self.environment})
+        return child(command, {**setting.environment, **self.environment}, core=core)
 
     def produce(self, setting: Setting, way: str) -> AbstractContextManager[Child]:
         """Run a producer that enqueues in a `way`: "many" in the fastest, or a number of callers one by one."""
@@ -109,37 +121,87 @@ def _versions(python: str, packages: tuple[str, ...]) -> dict[str, str]:
     return dict(line.split() for line in said.splitlines())
 
 
-def _sqsjobs_worker(setting: Setting) -> list[str]:
+# How each worker is started -----------------------------------------------------------------------------------------
+
+
+def _sqsjobs(setting: Setting) -> list[str]:
     options = ["--concurrency", str(setting.concurrency), "--wait", str(setting.wait), "--log-level", "warning"]
     queues = [part for queue in setting.queues for part in ("--queue", queue)]
     return ["-m", "sqsjobs", "worker", "benchmarks.contestants.sqsjobs_app:app", *queues, *options]
 
 
-_SQSJOBS = ("sqsjobs", "aioboto3", "uvloop")
+def _taskiq(setting: Setting) -> list[str]:
+    options = ["--workers", "1", "--max-async-tasks", str(setting.concurrency), "--log-level", "WARNING"]
+    return ["-m", "taskiq", "worker", "benchmarks.contestants.taskiq_app:broker", *options]
 
-CONTESTANTS = (
-    Contestant(
-        "sqsjobs",
-        "`sqsjobs worker`, on the lean wire, as it comes",
-        _SQSJOBS,
-        "sqsjobs_app",
-        _sqsjobs_worker,
-        environment={"SQSJOBS_WIRE": "auto"},
-    ),
-    Contestant(
-        "sqsjobs-plain",
-        "`sqsjobs worker` with SQSJOBS_WIRE=aioboto3",
-        _SQSJOBS,
-        "sqsjobs_app",
-        _sqsjobs_worker,
-        environment={"SQSJOBS_WIRE": "aioboto3"},
-    ),
-    Contestant(
-        "bare",
-        "a loop by hand: receive ten, run, delete ten, one loop for every ten jobs of concurrency",
-        ("aioboto3", "uvloop"),
-        "bare",
-        lambda _: ["-m", "benchmarks.contestants.bare", "worker"],
-    ),
+
+def _celery(setting: Setting) -> list[str]:
+    pool = ["--pool", "threads", "--concurrency", str(setting.concurrency if setting.task == "io" else 10)]
+    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING"]
+    queues = ["--queues", ",".join(setting.queues)]
+    return ["-m", "celery", "--app", "benchmarks.contestants.celery_app", "worker", *pool, *quiet, *queues]
+
+
+def _dramatiq(setting: Setting) -> list[str]:
+    threads = setting.concurrency if setting.task == "io" else 4
+    return ["-m", "dramatiq", "benchmarks.contestants.dramatiq_app", "--processes", "1", "--threads", str(threads)]
+
+
+SQSJOBS = Contestant(
+    "sqsjobs",
+    "`sqsjobs worker` as it comes, on the lean wire",
+    ("sqsjobs", "aioboto3", "httptools", "msgspec", "uvloop"),
+    "sqsjobs_app",
+    _sqsjobs,
 )
+PLAIN = Contestant(
+    "sqsjobs-plain",
+    "the same with `SQSJOBS_WIRE=aioboto3`",
+    SQSJOBS.packages,
+    "sqsjobs_app",
+    _sqsjobs,
+    environment={"SQSJOBS_WIRE": "aioboto3"},
+)
+BARE = Contestant(
+    "bare",
+    "a loop over aioboto3 by hand: receive ten, run, delete ten; a loop for every ten jobs at once",
+    ("aioboto3", "aiobotocore", "uvloop"),
+    "bare",
+    lambda _: ["-m", "benchmarks.contestants.bare", "worker"],
+)
+LEAN_LOOP = Contestant(
+    "lean-loop",
+    "the same loop over the lean wire: what nothing built on it can go below",
+    SQSJOBS.packages,
+    "lean_loop",
+    lambda _: ["-m", "benchmarks.contestants.lean_loop", "worker"],
+)
+TASKIQ = Contestant(
+    "taskiq",
+    "taskiq-aio-sqs: receives of ten, acknowledged when done, no result backend, uvloop",
+    ("taskiq", "taskiq-aio-sqs", "aiobotocore", "uvloop"),
+    "taskiq_app",
+    _taskiq,
+    python=OTHERS,
+)
+CELERY = Contestant(
+    "celery",
+    "its thread pool (ten threads, for I/O as many as jobs at once), ten prefetched for each, acknowledged late, no "
+    "result backend",
+    ("celery", "kombu", "boto3", "pycurl"),
+    "celery_app",
+    _celery,
+    python=OTHERS,
+)
+DRAMATIQ = Contestant(
+    "dramatiq",
+    "dramatiq_sqs: four threads (for I/O as many as jobs at once), ten prefetched, no result backend",
+    ("dramatiq", "dramatiq_sqs", "boto3"),
+    "dramatiq_app",
+    _dramatiq,
+    python=OTHERS,
+    environment={"dramatiq_queue_prefetch": "10"},
+)
+
+CONTESTANTS = (SQSJOBS, PLAIN, LEAN_LOOP, BARE, TASKIQ, CELERY, DRAMATIQ)
 """All contestants, in the order of tables."""

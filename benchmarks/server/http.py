@@ -11,7 +11,7 @@ import msgspec
 
 from benchmarks.server import requests as asked
 from benchmarks.server.operations import Answer, House, Refusal, act, received
-from benchmarks.server.queue import Queue, Waiter
+from benchmarks.server.queue import Given, Queue, Waiter
 
 __all__ = ["Connection"]
 
@@ -93,7 +93,7 @@ class Connection(asyncio.Protocol):
             self._answer(received(given))
             return
 
-        def give(found: list) -> None:
+        def give(found: Given) -> None:
             self._polling = None
             self._answer(received(found))
 

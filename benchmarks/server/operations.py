@@ -193,9 +193,7 @@ def keep(house: House, request: asked.Control) -> Answer:
 
 def restart(house: House, request: asked.Control) -> Answer:
     """Put kept messages into a queue, and say when."""
-    began = time.monotonic()
-    house.queue(request.queue_name).restart(request.count)
-    return {"Began": began}
+    return {"Began": house.queue(request.queue_name).restart(request.count)}
 
 
 async def drained(house: House, request: asked.Control) -> Answer:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-__all__ = ["Message", "Queue", "Waiter"]
+__all__ = ["Given", "Message", "Queue", "Waiter"]
 
 _HANDLE: Final = "AQEB" + "benchmark/+" * 30
 """Receipt handles of SQS are some 350 characters long; so are these, for what they cost a client to carry."""
@@ -38,8 +38,8 @@ class Message:
         self.digest = self.digest or hashlib.md5(self.body.encode(), usedforsecurity=False).hexdigest()
 
     def again(self) -> Message:
-        """Return the same message, as if it had just been sent."""
-        return Message(self.body, self.attributes, self.group, self.message_id, self.digest)
+        """Return a message that is sent now and says the same."""
+        return Message(self.body, self.attributes, self.group, digest=self.digest)
 
 
 Given = list[tuple[str, Message]]
@@ -179,11 +179,15 @@ class Queue:
         self.ready.clear()
         return len(self.kept)
 
-    def restart(self, count: int) -> None:
-        """Put back `count` of the kept messages, and count deletes anew."""
+    def restart(self, count: int) -> float:
+        """Put back `count` of the kept messages, and nothing else; return when those who wait may have them."""
+        self.ready.clear()
+        self.hidden.clear()
         self.deleted, self.expected = 0, count
         self.first_received = self.last_deleted = 0.0
         self.drained.clear()
         kept = itertools.islice(itertools.cycle(self.kept), count) if self.kept else ()
         self.ready.extend(message.again() for message in kept)
+        began = time.monotonic()
         self.serve()
+        return began

@@ -3,27 +3,47 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 from pathlib import Path
 
 import pytest
+from benchmarks.workloads import WORKLOADS
 
 ROOT = Path(__file__).parents[2]
+ONE_OF_EACH_KIND = [it for it in WORKLOADS if it.name not in ("io-1000", "enqueue-one", "enqueue-many")]
 
 
-@pytest.mark.parametrize("command", [("backlog.py", "--jobs", "2000")], ids=lambda command: command[0])
-async def test_a_benchmark_runs_to_its_end(command: tuple[str, ...]) -> None:
-    """It ends well, and prints a table."""
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{os.environ.get('PYTHONPATH', '')}"}
+async def output(*command: str) -> str:
+    """Run a Python program to its good end, and return what it printed."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        str(ROOT / "benchmarks" / command[0]),
-        *command[1:],
-        env=environment,
+        *command,
+        env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{os.environ.get('PYTHONPATH', '')}"},
+        cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
     out, err = await process.communicate()
     assert process.returncode == 0, err.decode()
-    assert "ratio" in out.decode()
+    return out.decode()
+
+
+async def test_a_long_backlog_runs_to_its_end() -> None:
+    assert "ratio" in await output("benchmarks/backlog.py", "--jobs", "2000")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are pinned to cores and accounted for by Linux's means")
+@pytest.mark.timeout(300)  # some twenty processes, each of which imports all that a worker needs
+async def test_every_kind_of_workload_gives_every_figure(tmp_path: Path) -> None:
+    """With sqsjobs alone, once each."""
+    told = tmp_path / "told.json"
+    names = ",".join(workload.name for workload in ONE_OF_EACH_KIND)
+    short = ("--scale", "0.001", "--rounds", "1", "--contestants", "sqsjobs", "--workloads", names)
+    await output("-m", "benchmarks", *short, "--json", str(told))
+    results = json.loads(told.read_text())
+    assert results["failures"] == []
+    for workload in ONE_OF_EACH_KIND:
+        (figures,) = results["measured"][workload.name]["sqsjobs"]
+        assert set(figures) == {figure.name for figure in workload.figures}

@@ -1,0 +1,66 @@
+"""A run: every workload, round by round, with the contestants taking turns."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from benchmarks.contestants import Contestant
+from benchmarks.house import server
+from benchmarks.results import Results
+from benchmarks.workloads.workload import Bench, Workload
+
+__all__ = ["run"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """One contestant's turn at one workload."""
+
+    workload: Workload
+    contestant: Contestant
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.workload.name}, round {self.number + 1}: {self.contestant.name}"
+
+
+def run(workloads: Sequence[Workload], contestants: Sequence[Contestant], results: Results, console: Console) -> None:
+    """Measure, and put the figures into `results`; a contestant that fails is told, and left out of that workload."""
+    turns = list(_turns(workloads, contestants, results.rounds))
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress, server() as running:
+        bench = Bench(running, results.scale)
+        going = progress.add_task("", total=len(turns))
+        for turn in turns:
+            progress.update(going, description=str(turn))
+            _take(turn, bench, results, console)
+            progress.advance(going)
+
+
+def _turns(workloads: Sequence[Workload], contestants: Sequence[Contestant], rounds: int) -> Iterator[_Turn]:
+    """Yield the turns in their order: each round of a workload begins with another contestant."""
+    for workload in workloads:
+        taking = [it for it in workload.contestants if it in contestants]
+        for number in range(min(rounds, workload.rounds or rounds)):
+            first = number % max(1, len(taking))
+            for contestant in (*taking[first:], *taking[:first]):
+                yield _Turn(workload, contestant, number)
+
+
+def _take(turn: _Turn, bench: Bench, results: Results, console: Console) -> None:
+    done = results.measured.setdefault(turn.workload.name, {}).setdefault(turn.contestant.name, [])
+    if None in done:
+        return  # it has failed before
+    try:
+        done.append(dict(turn.workload.measure(bench, turn.contestant)))
+    except (RuntimeError, OSError) as error:
+        done.append(None)
+        results.failures.append(f"{turn}: {error}")
+        console.print(f"[red]{turn} failed[/]", f"{error}", sep="\n", markup=True, highlight=False)
+        with contextlib.suppress(RuntimeError, OSError):
+            bench.server.delay(0)
