@@ -40,6 +40,12 @@ bench: $(VENV)/.dev $(BENCH_VENV)/.bench ## what a job costs, beside others: mak
 	$(BIN)/python -m benchmarks $(foreach it,ROUNDS WORKLOADS CONTESTANTS SCALE,$(if $($(it)),--$(call lower,$(it)) '$($(it))')) \
 		$(if $(WORKLOADS)$(CONTESTANTS)$(SCALE),,--write)
 
+.PHONY: fuzz
+fuzz: $(VENV)/.dev ## wrong messages by the million: make fuzz [INPUTS=number] [SEED=one, with what becomes of it]
+	@$(BIN)/python -m tests.fuzz $(if $(SEED),--seed $(SEED)) $(if $(INPUTS),--inputs $(INPUTS)) $(if $(FIRST),--first $(FIRST)) \
+		$(if $(TARGET),--target $(TARGET)) $(if $(BITS),--bits $(BITS)) $(if $(CORES),--cores $(CORES)) \
+		$(if $(LEDGER),--ledger '$(LEDGER)')
+
 .PHONY: check
 check: $(VENV)/.dev ## style, types, floors and forbidden calls
 	$(BIN)/ruff check

@@ -341,3 +341,13 @@ def test_an_annotation_reads_as_plain_json():
 def test_an_attribute_that_is_none_of_ours_is_a_value_error(value):
     with pytest.raises(ValueError, match=r"."):
         Annotation.decode(value)
+
+
+def test_an_annotation_is_ascii_whatever_it_says():
+    """S14, I17: written without a codec, whose first use is an import that a message would cause; `make fuzz` saw that."""
+    error = "".join(map(chr, (0x7F, 0xE9, 0x20AC, 0xFEFF, 0xFFFF, 0x10000, 0x1F600, 0x10FFFF)))
+    written = Annotation("failed", "work", "w1", "now", error=error).encode()
+    assert written.isascii()
+    assert written.isprintable()
+    assert r"\u007f\u00e9\u20ac\ufeff\uffff\ud800\udc00\ud83d\ude00\udbff\udfff" in written
+    assert Annotation.decode(written).error == error

@@ -350,8 +350,12 @@ def _ascii(annotation: Annotation) -> str:
 
 
 def _escaped(character: str) -> str:
-    units = character.encode("utf-16-be", "surrogatepass")
-    return "".join(f"\\u{units[i] << 8 | units[i + 1]:04x}" for i in range(0, len(units), 2))
+    r"""Return ``\\uXXXX``, or two of them: arithmetic, because a codec's first use is an import that a message would cause."""
+    code = ord(character)
+    if code < 0x10000:
+        return f"\\u{code:04x}"
+    high, low = divmod(code - 0x10000, 0x400)
+    return f"\\u{0xD800 + high:04x}\\u{0xDC00 + low:04x}"
 
 
 def whole_seconds(delay: float) -> int:

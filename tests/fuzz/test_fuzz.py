@@ -1,0 +1,82 @@
+"""The short form of `make fuzz`, and that the rig sees what it is there to see."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.fuzz.playing import input_of
+
+ROOT = Path(__file__).parents[2]
+
+PRANKS = """
+import json, os, sys, time
+from random import Random
+from tests.fuzz import playing, targets
+from tests.fuzz.targets import Forgery, Target
+
+def forge(_): raise Forgery("accepted")
+def crash(_): raise KeyError("deep inside")
+def dawdle(_):
+    began = time.thread_time()
+    while time.thread_time() < began + 0.06: pass
+    return "late"
+def hoard(text): return str(len([text + str(n) for n in range(20)]))
+def obey(_):
+    import this_module_is_imported_because_a_message_says_so
+def peek(_): return str(len(os.fsdecode(open(os.devnull).read())))
+
+pranks = {"forgery": forge, "crash": crash, "slow": dawdle, "memory": hoard, "deed": obey, "deed of another kind": peek}
+playing._prepare()
+for name, feed in pranks.items():
+    targets.TARGETS[name] = Target(lambda chance: "x" * 100_000, feed, 1)
+    score = playing.Score()
+    playing.play(7, score, name)
+    print(json.dumps([name, [finding.kind for finding in score.findings]]))
+"""
+
+
+def python(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=110, check=False
+    )
+
+
+def test_twenty_thousand_inputs_find_nothing(tmp_path):
+    """S1, S2, S3, S5, S15, S16, S17, I17, R31, R47: no crash, forgery, deed; none slow, none greedy; no bit of a seal flipped."""
+    ledger = tmp_path / "fuzz.json"
+    short = ["--inputs", "20000", "--first", "0", "--bits", "10", "--nonces", "20000", "--cores", "1"]
+    run = python("-m", "tests.fuzz", *short, "--ledger", str(ledger))
+    assert run.returncode == 0, run.stdout + run.stderr
+    told = json.loads(ledger.read_text())
+    assert told["found"] == {"crash": 0, "forgery": 0, "deed": 0, "slow": 0, "memory": 0}
+    assert told["nonces"] == {"made": 20_000, "repeated": 0}
+    assert told["inputs"] > 20_000 + 10 * 8 * 500
+    assert told["memory_measured"] > 50
+    for name in ("envelope", "message", "codec", "signature", "encryption", "compression", "annotation"):
+        outcomes = told["targets"][name]["outcomes"]
+        accepted = sum(count for word, count in outcomes.items() if word.startswith("accepted"))
+        assert 0 < accepted < sum(outcomes.values()), name  # inputs that are all right, or all wrong, find nothing
+
+
+def test_the_rig_sees_what_must_not_be():
+    """I17: a crash, a forgery, a slow and a greedy input, an import and an opened file."""
+    run = python("-c", PRANKS)
+    seen = dict(json.loads(line) for line in run.stdout.splitlines())
+    assert run.returncode == 0, run.stderr
+    assert seen["forgery"] == ["forgery"]
+    assert seen["crash"] == ["crash"]
+    assert seen["slow"] == ["slow"]
+    assert seen["memory"] == ["memory"]
+    assert seen["deed"] == ["crash", "deed"]
+    assert seen["deed of another kind"] == ["deed"]
+
+
+def test_a_seed_is_one_input_everywhere():
+    """So that a finding can be fed again by its number alone."""
+    run = python("-m", "tests.fuzz", "--seed", "3000000017")
+    name, given = input_of(3_000_000_017)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.splitlines()[:2] == [f"{name}, seed 3000000017:", ascii(given)]
