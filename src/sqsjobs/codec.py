@@ -284,6 +284,7 @@ _UNDECODABLE: Final = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 
 # Problems in words ----------------------------------------------------------------------------------
 
+_LONGEST_PROBLEM: Final = 400
 _PLACE: Final = re.compile(r"(?s)(.*) - at `\$\.(\w+)(.*)`")
 _NOT_SAID: Final = "does not fit its type; it holds a secret, so no more is said"
 
@@ -299,7 +300,7 @@ def _blamed(arguments: Mapping[str, object], error: Exception, redaction: Redact
 
 
 def _located(error: Exception, redaction: Redaction) -> str:
-    match = _PLACE.fullmatch(str(error))
+    match = _PLACE.fullmatch(_explained(error))
     if not match:
         return _explained(error)
     problem, name, rest = match.groups()
@@ -316,7 +317,20 @@ def _explained(error: Exception) -> str:
         case InvalidResult():
             return error.problem
         case _:
-            return str(error)
+            return _without_value(str(error))
+
+
+def _without_value(problem: str) -> str:
+    """Leave out what msgspec quotes of an enum's or a literal's value, which belongs into no log; and cut long names."""
+    said, at, place = problem.rpartition(" - at `")
+    for quoting in ("Invalid enum value", "Invalid value"):
+        if (said or place).startswith(quoting):
+            return f"{quoting}{at}{place}" if at else quoting
+    return (
+        problem
+        if len(problem) <= _LONGEST_PROBLEM
+        else f"{problem[: _LONGEST_PROBLEM // 2]} … {problem[-_LONGEST_PROBLEM // 2 :]}"
+    )
 
 
 def _has_non_finite(value: object) -> bool:

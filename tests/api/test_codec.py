@@ -12,7 +12,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypedDict
+from typing import Annotated, Any, Literal, NoReturn, TypedDict
 from uuid import UUID
 
 import attrs
@@ -321,3 +321,22 @@ def test_any_bytes_decode_or_are_refused(raw):
     codec = codec_of(resize)
     with contextlib.suppress(InvalidArguments):
         codec.decode_arguments(raw)
+
+
+def test_an_error_does_not_quote_what_was_sent():
+    """S13, S15: neither an enum's value nor a literal's, nor a name without end; `make fuzz` saw errors as long as messages."""
+
+    def paint(color: Colour, mood: Literal["calm", "wild"] = "calm") -> None: ...
+
+    codec = TaskCodec.of(paint, "paint")
+    secret = "hunter2 - at `$.color`" * 1000
+    for arguments, problem in (
+        ({"color": secret}, "task 'paint': argument 'color': Invalid enum value"),
+        ({"color": "red", "mood": secret}, "task 'paint': argument 'mood': Invalid enum value"),
+    ):
+        with pytest.raises(InvalidArguments) as caught:
+            codec.decode_arguments(msgspec.json.encode(arguments))
+        assert str(caught.value) == problem
+    with pytest.raises(InvalidArguments, match="unknown field") as caught:
+        codec.decode_arguments(msgspec.json.encode({"color": "red", "x" * 100_000: 1}))
+    assert len(str(caught.value)) < 500

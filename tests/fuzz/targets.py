@@ -108,9 +108,9 @@ def _open(layers: str, body: str, queue: str = "work") -> Job | str:
     return job
 
 
-def _told(problem: InvalidEnvelope) -> str:
+def _told(problem: InvalidEnvelope | InvalidArguments) -> str:
     assert len(str(problem)) < 2000, "an error as long as the message"
-    return problem.code
+    return problem.code if isinstance(problem, InvalidEnvelope) else "invalid-arguments"
 
 
 def _check(job: Job) -> None:
@@ -143,8 +143,8 @@ def _feed_message(body: str) -> str:
 def _decoded(known: Any, raw: bytes) -> str:
     try:
         arguments = known.codec.decode_arguments(raw)
-    except InvalidArguments:
-        return "invalid-arguments"
+    except InvalidArguments as problem:
+        return _told(problem)
     return _typed(known.name, arguments)
 
 
