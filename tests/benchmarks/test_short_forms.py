@@ -34,6 +34,11 @@ async def test_a_long_backlog_runs_to_its_end() -> None:
     assert "ratio" in await output("benchmarks/backlog.py", "--jobs", "2000")
 
 
+async def test_clients_wait_to_their_end() -> None:
+    short = ("--waiters", "20", "--seconds", "0.5", "--waves", "2")
+    assert "each for itself" in await output("benchmarks/waiters.py", *short)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are pinned to cores and accounted for by Linux's means")
 @pytest.mark.timeout(300)  # some twenty processes, each of which imports all that a worker needs
 async def test_every_kind_of_workload_gives_every_figure(tmp_path: Path) -> None:

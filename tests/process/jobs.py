@@ -48,6 +48,18 @@ def in_thread(number: int, seconds: float) -> int:
     return number
 
 
+@app.task(name="patient", queue="work")
+def patient(number: int, seconds: float) -> int:
+    """Works in a thread, and looks up from its work now and then."""
+    report("start", number)
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        current_job().raise_if_cancelled()
+        time.sleep(0.05)
+    report("end", number)
+    return number
+
+
 @app.task(name="in_process", queue="work", executor="process")
 def in_process(number: int, seconds: float) -> int:
     report("start", number)
