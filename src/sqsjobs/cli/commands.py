@@ -43,6 +43,9 @@ _COMMANDS: Final = (
     ("dlq list", "dlq:list_letters", "List dead letters with their reasons."),
     ("dlq show", "dlq:show_letters", "Show one dead letter."),
     ("dlq redrive", "dlq:redrive_letters", "Send dead letters back to their queues."),
+    ("keys new", "keys:new_key", "Make a key for signatures or encryption."),
+    ("keys list", "keys:list_keys", "List the keys in the environment, without their secrets."),
+    ("keys rotate", "keys:rotate_keys", "Print how to replace the key in use, step by step."),
     ("iam", "iam:iam", "Print the least rights that a role needs at AWS."),
     ("dev", "dev:dev", "Run an app on this machine, starting it anew on every change."),
     ("local-sqs", "local_sqs:local_sqs", "Serve SQS on this machine, in memory."),
@@ -55,6 +58,7 @@ _GROUPS: Final = {
     "queues": "Create, list, count and guard queues.",
     "store": "Set the job store up.",
     "dlq": "Read dead letters, and send them back.",
+    "keys": "Make, list and rotate keys.",
 }
 
 
