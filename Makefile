@@ -46,6 +46,14 @@ fuzz: $(VENV)/.dev ## wrong messages by the million: make fuzz [INPUTS=number] [
 		$(if $(TARGET),--target $(TARGET)) $(if $(BITS),--bits $(BITS)) $(if $(CORES),--cores $(CORES)) \
 		$(if $(LEDGER),--ledger '$(LEDGER)')
 
+.PHONY: bench-profile
+bench-profile: $(VENV)/.dev $(BENCH_VENV)/.bench ## where each microsecond of a job that does nothing goes
+	$(BIN)/python -m benchmarks.profile_noop --write
+
+.PHONY: bench-wire
+bench-wire: $(VENV)/.dev $(BENCH_VENV)/.bench ## what a call to SQS costs, by wire: make bench-wire [ROUNDS=5]
+	$(BIN)/python -m benchmarks.wire $(if $(ROUNDS),--rounds '$(ROUNDS)') --write
+
 .PHONY: check
 check: $(VENV)/.dev ## style, types, floors and forbidden calls
 	$(BIN)/ruff check

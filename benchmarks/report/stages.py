@@ -1,0 +1,84 @@
+"""Stages of a job's path, and which of them a stack belongs to."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+__all__ = ["Stack", "by_place", "by_stage", "read_stacks", "rows"]
+
+STAGES: Final[Sequence[tuple[str, tuple[str, ...]]]] = (
+    ("wire: requests, signatures, answers", ("transport/",)),
+    ("metrics", ("observability/metrics",)),
+    ("logs", ("observability/",)),
+    ("events", ("events.py", "app/")),
+    ("envelope and arguments", ("envelope.py", "codec.py", "job.py", "registry.py", "task", "sealing/", "limits.py")),
+    ("settling: what becomes of a message, deletes", ("worker/settler", "batching", "disposition", "outcome", "retry")),
+    ("leases and heartbeats", ("worker/lease", "worker/heartbeat", "worker/held", "worker/watchdog")),
+    ("running: context, timeout, the function itself", ("worker/executor", "worker/run", "context.py", "contestants/")),
+    ("polls, slots, hand-over", ("worker/",)),
+)
+"""By how the names of their files begin, below the package; the first that fits has it."""
+LOOP: Final = "the event loop: waiting, reading, waking tasks"
+REST: Final = "what is left"
+
+Stack = Sequence[tuple[str, str]]
+"""Functions and their files, the innermost last."""
+
+_FRAME: Final = re.compile(r"(?P<function>.+) \((?P<file>[^()]*?)(?::\d+)?\)")
+_OURS: Final = re.compile(r".*/(?:src/sqsjobs|site-packages/sqsjobs|benchmarks)/(?P<below>.*)")
+
+
+def read_stacks(text: str) -> list[tuple[Stack, int]]:
+    """Read the first thread's stacks from what py-spy writes: frames with semicolons between, then a number.
+
+    The other threads wait nearly all the time, but py-spy takes one that waits in ``epoll_wait`` for one that works.
+    """
+    lines = (line.rpartition(" ") for line in text.splitlines() if "MainThread;" in line)
+    return [(_stack(frames), int(times)) for frames, _, times in lines]
+
+
+def _stack(frames: str) -> Stack:
+    found = (_FRAME.fullmatch(frame) for frame in frames.split(";"))
+    return [(frame["function"], frame["file"]) for frame in found if frame]
+
+
+def by_stage(stacks: Sequence[tuple[Stack, int]]) -> Counter[str]:
+    """Count samples by stage."""
+    counted: Counter[str] = Counter()
+    for stack, times in stacks:
+        counted[_stage(stack)] += times
+    return counted
+
+
+def by_place(stacks: Sequence[tuple[Stack, int]]) -> Counter[str]:
+    """Count samples by the innermost function of ours."""
+    counted: Counter[str] = Counter()
+    for stack, times in stacks:
+        function, below = next(_ours(stack), ("", ""))
+        counted[f"`{function}`, {below}" if function else LOOP] += times
+    return counted
+
+
+def _stage(stack: Stack) -> str:
+    # What runs the worker is on every stack, and tells nothing.
+    ours = [below for _, below in _ours(stack) if not below.startswith(("cli/", "__main__"))]
+    if not ours:
+        return LOOP
+    return next((name for name, files in STAGES if ours[0].startswith(files)), REST)
+
+
+def _ours(stack: Stack) -> Iterator[tuple[str, str]]:
+    """Yield functions of ours and their files below the package, the innermost first."""
+    for function, file in reversed(stack):
+        if ours := _OURS.fullmatch(file):
+            yield function, ours["below"]
+
+
+def rows(counted: Mapping[str, int], per_job: float, most: int = 20) -> list[tuple[str, str, str]]:
+    """Return a row for each: its name, its part of `per_job` µs, its share."""
+    total = sum(counted.values())
+    ranked = sorted(counted.items(), key=lambda it: -it[1])[:most]
+    return [(name, f"{per_job * times / total:.1f}", f"{times / total:.0%}") for name, times in ranked]
