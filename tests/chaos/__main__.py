@@ -8,6 +8,7 @@ import secrets
 import sys
 import tempfile
 from functools import partial
+from math import inf
 from pathlib import Path
 
 from rich.console import Console
@@ -71,7 +72,11 @@ async def _all(options: argparse.Namespace, seed: int, folder: Path, console: Co
             part = PARTS[name]
             size = options.size or (part.short if options.short else part.size)
             task = bar.add_task(name, total=1.0)
-            results.append(await run_part(name, size, seed, folder / name, progress=partial(_show, bar, task)))
+            results.append(
+                await run_part(
+                    name, size, seed, folder / name, limit=options.minutes * 60, progress=partial(_show, bar, task)
+                )
+            )
             bar.update(task, completed=1.0, description=f"{name}{' FAILED' if results[-1].violations else ''}")
     return results
 
@@ -89,6 +94,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--part", action="append", choices=PARTS, help="only this one; may be repeated")
     parser.add_argument("--size", type=int, help="how much of each, in place of the long form's")
+    parser.add_argument("--minutes", type=float, default=inf, help="begin nothing more of a part after so long")
     parser.add_argument("--short", action="store_true", help="as little of each as the tests run")
     parser.add_argument("--seed", type=int, help="of all chance; any, by default")
     parser.add_argument("--ledger", type=Path, metavar="FILE", help="write the summary to it, as JSON")

@@ -9,10 +9,11 @@ import signal
 import sys
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
+from math import inf
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -83,25 +84,46 @@ class Field:
         random: seeded; all chance comes from it.
         stored: whether there is a job store.
         workers: all that were started.
-        progress: is told how much of the part is done, from 0 to 1.
+        done: steps of the part that were taken.
     """
 
     def __init__(
-        self, directory: Path, endpoint_url: str, random: Random, app: App, progress: Callable[[float], None]
+        self,
+        directory: Path,
+        endpoint_url: str,
+        random: Random,
+        app: App,
+        progress: Callable[[float], None],
+        limit: float = inf,
     ) -> None:
         self.directory = directory
         self.endpoint_url = endpoint_url
         self.random = random
         self.app = app
-        self.progress = progress
+        self.done = 0
         self.workers: list[Worker] = []
         self.numbers = count()
+        self._progress = progress
+        self._until = time.monotonic() + limit
         self._pen = Pen(directory, "rig")
         self._letters: dict[str, list[Letter]] = {}
 
     @property
     def stored(self) -> bool:
         return self.app.store is not None
+
+    def steps(self, size: int) -> Iterator[int]:
+        """Yield what there is to do, 0 to `size` - 1, until the time is up; any number of tasks may share it."""
+        for step in range(size):
+            if time.monotonic() > self._until:
+                return
+            yield step
+            self.done += 1
+            self.progress(self.done / (size + 1))
+
+    def progress(self, share: float) -> None:
+        """Tell how much is done, from 0 to 1."""
+        self._progress(share)
 
     # Workers --------------------------------------------------------------------------------------
 
@@ -284,15 +306,16 @@ async def open_field(
     stored: bool = True,
     queues: Sequence[str] = (jobs.QUEUE,),
     progress: Callable[[float], None] = lambda _: None,
+    limit: float = inf,
 ) -> AsyncIterator[Field]:
-    """Serve `queues`, each with a dead-letter queue, and end all processes afterwards."""
+    """Serve `queues`, each with a dead-letter queue, and end all processes afterwards; steps end after `limit` seconds."""
     directory.mkdir(parents=True)
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(_server(directory))
         jobs.app.configure(endpoint_url=url, store=_store(directory) if stored else None)
         await _create(queues)
         await stack.enter_async_context(jobs.app)
-        made = Field(directory, url, random, jobs.app, progress)
+        made = Field(directory, url, random, jobs.app, progress, limit)
         stack.push_async_callback(_end, made)
         yield made
 

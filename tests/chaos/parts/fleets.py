@@ -25,7 +25,7 @@ PATIENCE = 20.0
 async def fleets(field: Field, size: int) -> dict[str, object]:
     """Kill a process under a supervisor, and then the supervisor, `size` times."""
     slowest = 0.0
-    for done in range(size):
+    for _ in field.steps(size):
         fleet = await field.worker("--processes", "2", "--grace", "1")
         await field.send([_call(field) for _ in range(JOBS)])
         children = await _children_of(fleet.pid, at_least=2)
@@ -39,12 +39,11 @@ async def fleets(field: Field, size: int) -> dict[str, object]:
         slowest = max(slowest, await _all_gone(field))
         for child in survivors:
             field.died(child, hard=False)
-        field.progress((done + 1) / (size + 1))
     await field.worker()
     seconds = await field.drained(within=60)
     await field.stop_all()
     return {
-        "kills": 2 * size,
+        "kills": 2 * field.done,
         "slowest end of orphans (s)": round(slowest, 1),
         "seconds to converge": round(seconds, 1),
     }

@@ -21,17 +21,16 @@ LONGEST_WAIT = 0.8
 async def kills(field: Field, size: int) -> dict[str, object]:
     """Kill `size` workers, each when it has worked for a moment, and start another in its place."""
     working = [await field.worker() for _ in range(WORKERS)]
-    for done in range(size):
+    for _ in field.steps(size):
         await field.send([_call(field) for _ in range(JOBS_A_KILL)])
         victim = working.pop(0)
         await field.has_worked(victim.pid, lambda: _call(field))
         await asyncio.sleep(field.random.uniform(0, LONGEST_WAIT))
         await victim.kill()
         working.append(await field.worker())
-        field.progress((done + 1) / (size + 1))
     seconds = await field.drained(within=120)
     codes = await field.stop_all()
-    return {"kills": size, "seconds to converge": round(seconds, 1), "exit codes at the end": codes}
+    return {"kills": field.done, "seconds to converge": round(seconds, 1), "exit codes at the end": codes}
 
 
 def _call(field: Field) -> Call[Any]:

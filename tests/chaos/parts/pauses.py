@@ -19,7 +19,7 @@ LEASE = 2.0
 async def pauses(field: Field, size: int) -> dict[str, object]:
     """Suspend workers `size` times, while another one works on."""
     workers = [await field.worker("--concurrency", "20") for _ in range(2)]
-    for done in range(size):
+    for done in field.steps(size):
         await field.send([_call(field) for _ in range(JOBS)])
         victim = workers[done % 2]
         await field.has_worked(victim.pid, lambda: _call(field))
@@ -27,10 +27,9 @@ async def pauses(field: Field, size: int) -> dict[str, object]:
         victim.suspend()
         await asyncio.sleep(LEASE * field.random.uniform(1.2, 1.8))
         victim.go_on()
-        field.progress((done + 1) / (size + 1))
     seconds = await field.drained(within=60)
     return {
-        "pauses": size,
+        "pauses": field.done,
         "seconds to converge": round(seconds, 1),
         "exit codes at the end": await field.stop_all(),
     }

@@ -20,13 +20,12 @@ async def pills(field: Field, size: int) -> dict[str, object]:
     """Send `size` pills, in groups of as many as there are ways to die, each with its mates."""
     worker = await field.worker("--processes", "2", memory=MEMORY)
     ways: dict[int, str] = {}
-    for n in range(size):
+    for n in field.steps(size):
         ways[number := next(field.numbers)] = WAYS[n % len(WAYS)]
         await field.send_one(jobs.pill.call(number, ways[number]))
         await field.send([jobs.work.call(next(field.numbers), 0.2) for _ in range(MATES)])
         if n % len(WAYS) == len(WAYS) - 1:
             await field.drained(within=120)
-        field.progress((n + 1) / (size + 1))
     seconds = await field.drained(within=120)
     worker.stop()
     code = await worker.ended(within=60)

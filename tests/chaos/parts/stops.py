@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 from tests.chaos import app as jobs
@@ -26,11 +27,10 @@ SLACK = 0.3
 
 async def stops(field: Field, size: int) -> dict[str, object]:
     """Stop `size` workers, divided among the lanes."""
-    seen = _Seen()
+    seen, steps = _Seen(), field.steps(size)
     async with asyncio.TaskGroup() as group:
-        for lane, queue in enumerate(LANES):
-            share = len(range(lane, size, len(LANES)))
-            group.create_task(_lane(field, queue, share, seen, size))
+        for queue in LANES:
+            group.create_task(_lane(field, queue, steps, seen))
     for queue in LANES:
         await field.worker("--queue", queue)
         await field.drained(within=120, queue=queue)
@@ -53,18 +53,13 @@ class _Seen:
         self.releases: list[float] = []
         self.late: list[str] = []
 
-    @property
-    def done(self) -> int:
-        return self.codes.total()
 
-
-async def _lane(field: Field, queue: str, size: int, seen: _Seen, of: int) -> None:
-    for _ in range(size):
+async def _lane(field: Field, queue: str, steps: Iterator[int], seen: _Seen) -> None:
+    for _ in steps:
         wanted = BACKLOG - await field.waiting(queue)
         if wanted > 0:
             await field.send([_call(field, queue) for _ in range(wanted)])
         await _one(field, queue, seen)
-        field.progress(seen.done / (of + 1))
 
 
 async def _one(field: Field, queue: str, seen: _Seen) -> None:

@@ -36,7 +36,7 @@ async def weather(field: Field, size: int) -> dict[str, object]:
     await field.faults({"rules": []})
     seconds = await field.drained(within=120)
     codes = await field.stop_all()
-    return {"jobs": size, "seconds to converge": round(seconds, 1), "exit codes at the end": codes}
+    return {"jobs": field.done, "seconds to converge": round(seconds, 1), "exit codes at the end": codes}
 
 
 def rules(share: float) -> list[dict[str, object]]:
@@ -59,12 +59,11 @@ def rules(share: float) -> list[dict[str, object]]:
 
 async def _send(field: Field, size: int) -> None:
     """Let callers enqueue one after the other, and wait while there is more to do than is good for a queue."""
-    numbers = iter(range(size))
+    numbers = field.steps(size)
 
     async def caller() -> None:
         for done in numbers:
             await field.send_one(_call(field))
-            field.progress(done / size)
             if done % AT_ONCE == 0:
                 while await field.waiting() > BACKLOG:
                     await asyncio.sleep(0.1)
