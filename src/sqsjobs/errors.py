@@ -21,6 +21,7 @@ The tree of errors::
     ├── JobCancelled              the job was cancelled
     ├── CannotRetry               a job cannot be sent again under its id
     ├── LeaseLost                 a job's lease ended while it ran
+    ├── LifespanFailed            the app's lifespan raised before a worker took any job
     ├── InvalidEnvelope           a message body that is no job (poison)
     │   ├── EnvelopeOverLimit     … because it is larger or deeper than an envelope may be
     │   └── UntrustedEnvelope     … because it is not what somebody with the keys has sealed
@@ -63,6 +64,7 @@ __all__ = [
     "JobFailed",
     "KeysUnavailable",
     "LeaseLost",
+    "LifespanFailed",
     "NoJobStore",
     "PayloadTooLarge",
     "QueueNotFound",
@@ -313,6 +315,16 @@ class LeaseLost(SqsJobsError):
         super().__init__(f"the lease of job {job_id} is lost: {reason}")
         self.job_id = job_id
         self.reason = reason
+
+
+class LifespanFailed(SqsJobsError):
+    """Raised by `Worker.run` when the app's lifespan raised as it was entered; no job was taken. The cause is chained."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(
+            f"the app's lifespan failed, so no job was taken: {type(cause).__name__}: {cause}; "
+            f"mend what it opens, or look at its traceback (--debug)"
+        )
 
 
 class InvalidEnvelope(SqsJobsError):

@@ -9,12 +9,14 @@ import copy
 import functools
 import inspect
 from collections.abc import Callable, Collection, Coroutine, Mapping
+from dataclasses import fields
 from datetime import timedelta
 from typing import Any, Final, Generic, Literal, ParamSpec, Protocol, Self, TypeVar, overload
 
 from sqsjobs.codec import TaskCodec
 from sqsjobs.errors import ConfigurationError, TaskNotBound, UnknownTask
 from sqsjobs.handle import JobHandle
+from sqsjobs.hints import check_options
 from sqsjobs.job import Call
 from sqsjobs.retry import Retry
 from sqsjobs.sending import Sending, check_sendable
@@ -247,6 +249,7 @@ class Declare:
     ) -> TaskDecorator: ...
 
     def __call__(self, name: Callable[..., Any] | str | None = None, **options: Any) -> Any:
+        check_options(options, _OPTIONS, "a task")
         if callable(name):
             return self._make(name, name=None)
         return functools.partial(self._make, name=name, **options)
@@ -258,6 +261,8 @@ class Declare:
         self._declared(made)
         return made
 
+
+_OPTIONS: Final = tuple(field.name for field in fields(TaskOptions))
 
 task: Final = Declare(lambda _: None)
 """Declares a task in a module that knows no app; `App.include` binds it. `Declare` has the options."""

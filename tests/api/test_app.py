@@ -607,3 +607,13 @@ async def test_a_job_lives_its_whole_life(app, sqs):
         assert [await job.result(timeout=0) for job in jobs] == [Thumb(n * 2) for n in range(20)]
     assert entered == ["in", "out"]
     assert sqs.peek("default") == []
+
+
+async def test_an_option_that_no_worker_has() -> None:
+    """It is a configuration error that names what was meant, and no TypeError of a class that nobody called."""
+    app = App("options", transport=MemoryTransport())
+    async with app:
+        with pytest.raises(
+            ConfigurationError, match=r"a worker has no option 'concurency'.*Did you mean 'concurrency'"
+        ):
+            app.worker(["q"], concurency=3)

@@ -120,7 +120,7 @@ def test_what_cannot_work_fails_at_the_declaration(declare, problem):
 
 
 def test_an_option_that_does_not_exist_fails_at_the_declaration():
-    with pytest.raises(TypeError, match="quue"):
+    with pytest.raises(ConfigurationError, match=r"a task has no option 'quue'.*Did you mean 'queue'"):
         task(quue="images")(function)
 
 

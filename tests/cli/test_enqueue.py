@@ -108,3 +108,43 @@ def test_waiting_needs_a_store(run_here, shell, monkeypatch):
     ran = run_here("enqueue", shell.app, "resize", "key=a", "--wait")
     assert ran.code == USAGE
     assert "job store" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("order", "number=1"), "group"),
+        (("order", "number=1", "--group", "a", "--delay", "5"), "FIFO"),
+        (("resize", "key=a", "--delay", "901"), "900"),
+        (("resize", "key=a", "--group", "a b"), "group"),
+        (("resize", "--json", '{"key": "' + "x" * 1_100_000 + '"}'), "limit"),
+    ],
+)
+def test_what_sqs_would_refuse_is_wrong_usage(run_here, shell, words, said):
+    """Trying again without a change is useless, which exit code 2 says."""
+    ran = run_here("enqueue", shell.app, *words)
+    assert ran.code == USAGE
+    assert said in ran.err
+
+
+@pytest.mark.parametrize("command", [("enqueue", "resize", "key=a"), ("dlq", "list", "--queue", "images")])
+def test_a_missing_queue_is_wrong_usage_and_named_as_sqs_knows_it(run_here, shell, command):
+    """With its prefix, which is what somebody looks for in the console."""
+    words = [
+        *command[:1],
+        *(["list"] if command[0] == "dlq" else []),
+        shell.app,
+        *command[2 if command[0] == "dlq" else 1 :],
+    ]
+    ran = run_here(*words, "--queue-prefix", "staging-")
+    assert ran.code == USAGE
+    assert "there is no queue 'staging-images'" in ran.err
+    assert "queues apply" in ran.err
+
+
+def test_a_word_that_is_no_argument_is_not_repeated(run_here, shell):
+    """S13: it may be a secret that was written without its name."""
+    ran = run_here("enqueue", shell.app, "resize", "key=a", "hunter2")
+    assert ran.code == USAGE
+    assert "word 2" in ran.err
+    assert "hunter2" not in ran.err

@@ -152,6 +152,7 @@ def test_a_queue_without_a_dead_letter_queue(run_here, shell, server):
 
 
 def test_a_job_that_is_not_there(run_here, shell):
+    run_here("enqueue", shell.app, "resize", "key=another")
     ran = run_here("job", "0199a1c2-7d1e-7b43-9a52-3a6f0d9c2b11")
     assert ran.code == NOT_YET
 
@@ -169,3 +170,12 @@ def test_sqs_that_is_away_is_one_message(run_here, shell, monkeypatch):
     assert ran.code == FAILED
     assert ran.err.startswith("Error: ")
     assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize("command", [("job", "0199a1c2-7d1e-7b43-9a52-3a6f0d9c2b11"), ("jobs", "list")])
+def test_a_mistyped_job_store_is_not_made(run_here, shell, command):
+    """Reading from a file that is not there is a mistake, and leaves none behind."""
+    ran = run_here(*command, "--store", "sqlite:///typo.db")
+    assert ran.code == USAGE
+    assert "typo.db" in ran.err
+    assert not (shell.folder / "typo.db").exists()

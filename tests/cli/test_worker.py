@@ -16,7 +16,7 @@ from urllib.request import urlopen
 import pytest
 from tests.cli.conftest import Shell
 
-from sqsjobs.cli.exits import FORCED, OK, USAGE
+from sqsjobs.cli.exits import FAILED, FORCED, OK, USAGE
 from sqsjobs.transport.model import Phase
 
 
@@ -185,3 +185,50 @@ def is_running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+TALKATIVE = """
+import logging
+import structlog
+from contextlib import asynccontextmanager
+from sqsjobs import App
+
+@asynccontextmanager
+async def lifespan():
+    if {fails}:
+        raise OSError("the database is away")
+    yield
+
+app = App("talkative", lifespan=lifespan)
+
+
+@app.task(queue="images", executor="process")
+def talk() -> None:
+    structlog.get_logger().info("of structlog", mine=1)
+    logging.getLogger("mine").warning("of logging")
+"""
+
+
+def test_children_write_log_lines_as_their_worker_does(shell, run_here):
+    """In the same format, and with the job that they belong to, whichever library the job logs with."""
+    (shell.folder / f"{shell.module}.py").write_text(TALKATIVE.format(fails=False))
+    job_id = run_here("enqueue", shell.app, "talk").out.strip()
+    lines = [json.loads(line) for line in shell.burst().splitlines()]
+    own = {line["event"]: line for line in lines if line["event"] in ("of structlog", "of logging")}
+    assert own.keys() == {"of structlog", "of logging"}
+    assert {(line["job_id"], line["task"], line["attempt"]) for line in own.values()} == {(job_id, "talk", 1)}
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_lifespan_that_fails_is_one_message(shell, processes):
+    """Not a traceback; it is no wrong usage, so that a supervisor tries again: the database may come back."""
+    (shell.folder / f"{shell.module}.py").write_text(TALKATIVE.format(fails=True))
+    with running(shell, "worker", shell.app, "--wait", "1", "--processes", processes) as worker:
+        assert worker.stderr is not None
+        said = ""
+        while "is replaced" not in said and (line := worker.stderr.readline()):
+            said += line
+        if processes == "1":
+            assert worker.wait(timeout=40) == FAILED
+    assert "Error: the app's lifespan failed, so no job was taken: OSError: the database is away" in said
+    assert "Traceback" not in said

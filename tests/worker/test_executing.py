@@ -209,7 +209,7 @@ async def test_a_thread_past_its_timeout_keeps_its_slot_and_its_lease_until_it_e
 
     await rig.send(job, fails=True)
     await rig.send(job, fails=False)
-    async with rig.working(visibility=1, concurrency=8):
+    async with rig.working(visibility=2, concurrency=8):
         await rig.events.wait(ev.JobOverran, count=2)
         await asyncio.sleep(1.5)
         assert [message.receive_count for message in rig.messages()] == [1, 1]
@@ -233,7 +233,7 @@ async def test_a_thread_can_see_that_its_lease_is_lost(rig):
         raise RuntimeError("stopped myself")
 
     await rig.send(job)
-    async with rig.working(visibility=1, concurrency=1):
+    async with rig.working(visibility=2, concurrency=1):
         await rig.events.wait(ev.JobStarted)
         rig.faults.refuse("ChangeMessageVisibilityBatch", times=0)
         settled = await rig.events.wait(ev.JobSettled)

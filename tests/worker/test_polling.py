@@ -359,3 +359,27 @@ async def test_what_was_deleted_is_remembered_but_not_for_ever(rig):
     assert not worker._pipeline.settler.is_done("0")
     worker.stop()
     await running
+
+
+@pytest.mark.parametrize("visibility", [0, 1, 1.9])
+def test_a_lease_that_a_long_poll_could_use_up_is_refused(visibility: float) -> None:
+    """Of a lease of one second the shortest long poll might leave nothing, so that every job ran twice."""
+    with pytest.raises(ConfigurationError, match="visibility must be 2 to 21,600 seconds"):
+        WorkerOptions(visibility=visibility)
+
+
+@virtually
+async def test_the_shortest_lease_outlives_the_longest_wait(rig):
+    """R22: a message that comes at the very end of a poll has a lease that stands; it is run once, to its end."""
+
+    @rig.task()
+    async def job() -> None:
+        await asyncio.sleep(7)
+
+    async with rig.working(visibility=2, wait=20) as worker:
+        assert worker.options.poll_wait == 1
+        await asyncio.sleep(0.95)  # of the poll's one second
+        await rig.send(job)
+        await rig.events.wait(ev.JobSettled)
+    assert rig.events.count(ev.JobStarted) == 1
+    assert rig.events.of(ev.LeaseEnded) == []

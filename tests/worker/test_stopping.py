@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 from tests.worker.virtual import virtually
 
-from sqsjobs import ConfigurationError, Retry, constant, current_job
+from sqsjobs import ConfigurationError, LifespanFailed, Retry, constant, current_job
 from sqsjobs import events as ev
 from sqsjobs.job import JobStatus
 from sqsjobs.outcome import Interrupted, Succeeded, TimedOut, Unstarted
@@ -300,7 +300,7 @@ async def test_a_lifespan_that_fails_ends_the_worker_before_it_takes_anything(ri
     async def job() -> None: ...
 
     await rig.send(job)
-    with pytest.raises(ConnectionError, match="no database"):
+    with pytest.raises(LifespanFailed, match="no database"):
         await rig.worker(lifespan=lifespan).run()
     assert rig.faults.made("ReceiveMessage") == 0
 
@@ -390,7 +390,7 @@ async def test_a_thread_that_ends_while_the_worker_stops_counts(rig):
         return "done"
 
     job_id = await rig.send(slow)
-    async with rig.working(grace=0.1, visibility=1) as worker:
+    async with rig.working(grace=0.1, visibility=2) as worker:
         await rig.events.wait(ev.JobStarted)
         worker.stop()
         rig.sqs.end_polls()
@@ -430,7 +430,7 @@ async def test_a_worker_most_of_whose_threads_are_stuck_ends(rig):
         go_on.wait(20)
 
     await rig.send(hung)
-    async with rig.working(concurrency=1, visibility=1, grace=0):
+    async with rig.working(concurrency=1, visibility=2, grace=0):
         stopping = await rig.events.wait(ev.WorkerStopping)
         assert stopping.reason == "most threads go on past their timeouts"
         rig.sqs.end_polls()

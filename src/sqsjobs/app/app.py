@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack  # Any: tasks of every signature
 
@@ -18,7 +19,9 @@ from sqsjobs.errors import (
 )
 from sqsjobs.events import Observer
 from sqsjobs.handle import JobHandle
+from sqsjobs.hints import check_options
 from sqsjobs.job import Call
+from sqsjobs.observability.levels import LogLines
 from sqsjobs.producer import NotEnqueued, SendOutcome
 from sqsjobs.registry import Registry, tasks_in
 from sqsjobs.sealing import Encryption, Sealing, Signing
@@ -330,6 +333,7 @@ class App(Jobs):
         *,
         name: str | None = None,
         app_path: str | None = None,
+        child_logs: LogLines | None = None,
         **options: Any,
     ) -> Worker:
         """Return a worker for this app, which must be open; ``await worker.run()`` works until it is stopped.
@@ -338,6 +342,7 @@ class App(Jobs):
             queues: what it takes jobs from; the queues of all tasks by default.
             name: in logs, records and dead letters.
             app_path: ``module:attribute`` of the app, from which child processes import it.
+            child_logs: how child processes write their log lines; None leaves it to the app's module.
             options: those of `WorkerOptions`.
 
         Raises:
@@ -346,6 +351,7 @@ class App(Jobs):
         from sqsjobs.worker.options import WatchedQueue, WorkerOptions  # noqa: PLC0415 - producers need no worker
         from sqsjobs.worker.worker import Worker  # noqa: PLC0415
 
+        check_options(options, [field.name for field in fields(WorkerOptions)], "a worker")
         session, backends = self._opened(), self._resolved()
         self.registry.resolve()
         return Worker(
@@ -364,6 +370,7 @@ class App(Jobs):
             middleware=self.middleware,
             app_path=app_path,
             app_changes=self._changes,
+            child_logs=child_logs,
             name=name,
             clock=backends.clock,
         )

@@ -17,10 +17,10 @@ from sqsjobs.app import App
 from sqsjobs.cli.console import counted, note, show_facts, show_json, show_table
 from sqsjobs.cli.dead_letters import Choice, DeadLetters, Fate, Letter, Place, Redrive
 from sqsjobs.cli.exits import FAILED, NOT_YET, OK
-from sqsjobs.cli.hints import did_you_mean
 from sqsjobs.cli.job import date
 from sqsjobs.cli.options import CHOICE, NO_BACKENDS, AppPath, Backends, open_later
 from sqsjobs.errors import ConfigurationError
+from sqsjobs.hints import did_you_mean
 from sqsjobs.store.base import JobRecord
 
 __all__ = ["list_letters", "redrive_letters", "show_letters"]

@@ -14,9 +14,9 @@ from cyclopts import Parameter
 
 from sqsjobs.app import App
 from sqsjobs.cli.console import note, show_json
-from sqsjobs.cli.hints import did_you_mean
 from sqsjobs.cli.options import NO_BACKENDS, SENDING, AppPath, Backends, open_later
 from sqsjobs.errors import InvalidArguments, UnknownTask
+from sqsjobs.hints import did_you_mean
 from sqsjobs.task import Task
 
 __all__ = ["arguments_json", "enqueue"]

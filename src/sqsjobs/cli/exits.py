@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from sqsjobs.errors import (
+    AccessDenied,
     ConfigurationError,
+    EnqueueRejected,
     InvalidArguments,
     NoJobStore,
+    QueueNotFound,
+    RequestRejected,
     ResultTimeout,
     SqsJobsError,
     TaskNotBound,
@@ -29,7 +33,17 @@ FORCED: Final = 4
 INTERRUPTED: Final = 130
 """Ctrl-C ended a command that is no worker (128 + SIGINT, as shells have it)."""
 
-_USAGE_ERRORS = (ConfigurationError, InvalidArguments, NoJobStore, TaskNotBound, UnknownTask)
+_USAGE_ERRORS = (
+    AccessDenied,
+    ConfigurationError,
+    EnqueueRejected,
+    InvalidArguments,
+    NoJobStore,
+    QueueNotFound,
+    RequestRejected,
+    TaskNotBound,
+    UnknownTask,
+)
 _NOT_YET_ERRORS = (ResultTimeout, UnknownJob)
 
 

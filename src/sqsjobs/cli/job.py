@@ -6,7 +6,9 @@ import asyncio
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import unquote
 
 import msgspec
 from cyclopts import Parameter
@@ -15,12 +17,12 @@ from sqsjobs.app import App
 from sqsjobs.cli.console import show_facts, show_json, show_table
 from sqsjobs.cli.exits import FAILED, OK
 from sqsjobs.cli.options import NO_BACKENDS, Backends, open_later
-from sqsjobs.errors import JobCancelled, JobFailed, ResultExpired
+from sqsjobs.errors import ConfigurationError, JobCancelled, JobFailed, ResultExpired
 from sqsjobs.job import JobStatus, Progress
 from sqsjobs.store.base import JobRecord
 from sqsjobs.task import Task
 
-__all__ = ["date", "job", "opened_later", "progress_text"]
+__all__ = ["date", "job", "opened_later", "progress_text", "records_later"]
 
 
 def job(
@@ -46,7 +48,7 @@ def job(
     Ends with 0, with 1 if the job failed or was cancelled, with 3 if there is no
     such job or it has not ended in time.
     """
-    opened = opened_later(app, backends)
+    opened = records_later(app, backends)
     record = asyncio.run(_record(opened, job_id, wait=wait, timeout=timeout))
     facts, life = _facts(record, opened.registry.get(record.task)), _life(record)
     if json:
@@ -69,6 +71,21 @@ def opened_later(app: str, backends: Backends) -> App:
     if backends.store is not None:
         lone.configure(store=backends.store)
     return lone
+
+
+def records_later(path: str, backends: Backends) -> App:
+    """Do what `opened_later` does, but refuse a store in a file that is not there: to make it would hide a mistyped path.
+
+    Raises:
+        ConfigurationError: if it is not there.
+    """
+    app = opened_later(path, backends)
+    store = app.chosen_store
+    if isinstance(store, str) and store.startswith("sqlite:///"):
+        file = Path(unquote(store.removeprefix("sqlite:///")))
+        if not file.exists():
+            raise ConfigurationError(f"there is no job store in {file.absolute()}: correct the path in {store}")
+    return app
 
 
 async def _record(app: App, job_id: str, *, wait: bool, timeout: float | None) -> JobRecord:

@@ -14,7 +14,7 @@ from cyclopts import Parameter
 from sqsjobs.app import App
 from sqsjobs.cli.console import counted, note, show_json, show_table
 from sqsjobs.cli.exits import OK, exit_code
-from sqsjobs.cli.job import date, opened_later, progress_text
+from sqsjobs.cli.job import date, progress_text, records_later
 from sqsjobs.cli.options import NO_BACKENDS, AppPath, Backends, open_later
 from sqsjobs.errors import ConfigurationError, SqsJobsError
 from sqsjobs.handle import JobHandle
@@ -48,7 +48,7 @@ def list_jobs(
         sqsjobs jobs list --app shop.jobs:app --task resize --limit 1000 --json
     """
     wanted: dict[str, Any] = {"status": status, "task": task or None, "since": _date_of(since, time.time())}
-    records = asyncio.run(_listed(opened_later(app, backends), limit, wanted))
+    records = asyncio.run(_listed(records_later(app, backends), limit, wanted))
     facts = [_facts(record) for record in records]
     if json:
         show_json(facts)
@@ -73,7 +73,7 @@ def cancel_jobs(
     Ends with 3 if there is no such job.
     """
     _check_some(ids)
-    return asyncio.run(_each(opened_later(app, backends), ids, _cancel))
+    return asyncio.run(_each(records_later(app, backends), ids, _cancel))
 
 
 def retry_jobs(

@@ -10,8 +10,8 @@ from pathlib import Path
 from types import ModuleType
 
 from sqsjobs.app import App
-from sqsjobs.cli.hints import did_you_mean
 from sqsjobs.errors import ConfigurationError
+from sqsjobs.hints import did_you_mean
 
 __all__ = ["load_app"]
 

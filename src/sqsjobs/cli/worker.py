@@ -15,7 +15,8 @@ from typing import Annotated, Any, Final, Literal
 from cyclopts import Parameter
 
 from sqsjobs.app import App
-from sqsjobs.cli.exits import FORCED, OK
+from sqsjobs.cli.console import complain
+from sqsjobs.cli.exits import FAILED, FORCED, OK
 from sqsjobs.cli.options import (
     DEFAULT_LOGS,
     NO_BACKENDS,
@@ -29,7 +30,8 @@ from sqsjobs.cli.options import (
     open_later,
 )
 from sqsjobs.cli.signals import on_stop_signals
-from sqsjobs.errors import ConfigurationError
+from sqsjobs.errors import AccessDenied, ConfigurationError
+from sqsjobs.observability.levels import LogLines
 from sqsjobs.worker.health import Health
 from sqsjobs.worker.options import WatchedQueue, WorkerOptions
 
@@ -120,7 +122,14 @@ def worker(
     if processes > 1:
         return _supervise(worker_command(path, work, platform, backends, logs), processes, work, platform)
     loaded = open_later(path, backends)
-    return _run(loaded, _Job(path, work, platform, logs, supervised))
+    try:
+        return _run(loaded, _Job(path, work, platform, logs, supervised))
+    except AccessDenied as refusal:
+        if supervised is None:
+            raise
+        # Credentials change while a process is replaced, which must not end its siblings as a wrong option would.
+        complain(refusal)
+        return FAILED
 
 
 def worker_command(path: str, work: Work, platform: Platform, backends: Backends, logs: Logs) -> list[str]:
@@ -245,6 +254,7 @@ async def _work(app: App, job: _Job) -> bool:
             worker = app.worker(
                 [watched_queue(text) for text in work.queue],
                 app_path=job.path,
+                child_logs=LogLines(job.logs.log_format, job.logs.log_level),
                 **_options(work),
             )
             probe.health = worker.health

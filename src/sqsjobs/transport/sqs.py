@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from sqsjobs.errors import ConfigurationError, TransportError, TransportUnavailable
+from sqsjobs.errors import ConfigurationError, QueueNotFound, TransportError, TransportUnavailable
 from sqsjobs.transport.address import SqsEndpoint
 from sqsjobs.transport.base import (
     MAX_WAIT,
@@ -225,6 +225,15 @@ class SqsTransport:
             answer = await client.call("GetQueueUrl", queue, QueueName=address.name)
             with _reading("GetQueueUrl", queue):
                 return str(answer["QueueUrl"])
+        except QueueNotFound as error:
+            raise QueueNotFound(
+                f"there is no queue {address.name!r}: create it (sqsjobs queues apply), or correct the region, "
+                f"endpoint or prefix",
+                operation="GetQueueUrl",
+                queue=queue,
+                code=error.code,
+                sent=False,
+            ) from error
         except TransportError as error:
             error.sent = False  # what was to be done with the queue was never asked for
             raise

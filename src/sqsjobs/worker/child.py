@@ -22,6 +22,7 @@ from sqsjobs.codec import ResultNotEncodable, TaskCodec
 from sqsjobs.context import JobContext, JobLine, LeaseState, running_job
 from sqsjobs.errors import Discard, Reject, RetryAfter, Snooze
 from sqsjobs.job import JobId
+from sqsjobs.observability.levels import LogLines
 from sqsjobs.outcome import Failure
 from sqsjobs.task import Task
 from sqsjobs.worker.child_line import ChildLine
@@ -48,6 +49,7 @@ class ChildJob(msgspec.Struct, frozen=True):
     timeout: float | None
     fencing_token: int
     keeps_result: bool
+    logs: LogLines | None = None
 
     def __repr__(self) -> str:  # arguments belong into no log
         return f"<ChildJob {self.id} of task {self.task!r}>"
@@ -151,10 +153,20 @@ async def _serve(pipe: Connection, requests: _Requests) -> None:
     async with AsyncExitStack() as opened:
         app = _App(opened)
         while (request := await requests.next()) is not None:
-            line = ChildLine(pipe.send_bytes)
-            answer = await _answer(decode(request), app, line, begun=lambda: pipe.send_bytes(BEGUN))
+            job, line = decode(request), ChildLine(pipe.send_bytes)
+            if job.logs is not None:
+                _write_log_lines(job.logs)
+            answer = await _answer(job, app, line, begun=lambda: pipe.send_bytes(BEGUN))
             line.close()
             pipe.send_bytes(msgspec.json.encode(answer))
+
+
+@functools.cache
+def _write_log_lines(logs: LogLines) -> None:
+    """Write log lines as the worker does, once and before the app is imported, which may do it in its own way."""
+    from sqsjobs.observability.rendering import configure_logging  # noqa: PLC0415 - with structlog
+
+    configure_logging(logs.format, logs.level)
 
 
 class _App:

@@ -30,7 +30,7 @@ class WorkerOptions:
     Attributes:
         concurrency: jobs that run at once (slots).
         visibility: the lease: how long a message stays hidden without a heartbeat. A killed worker's
-            messages are seen again within this time.
+            messages are seen again within this time. 2 s at least, so that a lease outlives the shortest long poll.
         wait: the long poll; shortened to a third of the visibility.
         heartbeat: how often leases are extended; a third of the visibility by default.
         grace: after a stop was asked for, how long running jobs and open polls may take to end.
@@ -73,7 +73,8 @@ class WorkerOptions:
 
     def __post_init__(self) -> None:
         _check(1 <= self.concurrency <= 10_000, "concurrency", "1 to 10,000", self.concurrency)
-        _check(1 <= self.visibility <= MAX_VISIBILITY / 2, "visibility", "1 to 21,600 seconds", self.visibility)
+        # SQS counts whole seconds: of a lease of 1 s, the shortest long poll alone might leave nothing.
+        _check(2 <= self.visibility <= MAX_VISIBILITY / 2, "visibility", "2 to 21,600 seconds", self.visibility)
         shortest = 0 if self.burst else 1  # only a burst ends when there is nothing; short polls would go on for ever
         _check(shortest <= self.wait <= MAX_WAIT, "wait", f"{shortest} to 20 seconds", self.wait)
         _check(self.grace >= 0, "grace", "0 seconds or more", self.grace)

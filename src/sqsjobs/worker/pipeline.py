@@ -19,6 +19,7 @@ from sqsjobs.clock import Clock
 from sqsjobs.context import Middleware
 from sqsjobs.errors import TransportError
 from sqsjobs.events import Observer, WorkerReady, WorkerStopping
+from sqsjobs.observability.levels import LogLines
 from sqsjobs.outcome import KeysDown, Outcome, StoreDown, Succeeded
 from sqsjobs.registry import Registry
 from sqsjobs.sealing import Sealing
@@ -80,6 +81,7 @@ class Surroundings:
     middleware: tuple[Middleware, ...]
     app_path: str | None
     app_changes: Mapping[str, str]
+    child_logs: LogLines | None
     clock: Clock
     random: Random
 
@@ -129,7 +131,9 @@ class Pipeline:
         )
         self.executor = Executor(
             threads=options.threads or options.concurrency,
-            processes=ProcessPool(options.processes or os.cpu_count() or 1, around.app_path, around.app_changes),
+            processes=ProcessPool(
+                options.processes or os.cpu_count() or 1, around.app_path, around.app_changes, around.child_logs
+            ),
             middleware=around.middleware,
             keeps_results=self._claims.keeps_results,
             result_bytes=options.result_bytes,

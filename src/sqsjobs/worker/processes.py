@@ -19,6 +19,7 @@ import msgspec
 from sqsjobs.context import JobContext, JobLine
 from sqsjobs.errors import Discard, Reject, RetryAfter, Snooze
 from sqsjobs.job import Job
+from sqsjobs.observability.levels import LogLines
 from sqsjobs.outcome import Failure
 from sqsjobs.task import Task
 from sqsjobs.worker.child import BEGUN, ChildAnswer, ChildJob, child_main
@@ -61,13 +62,21 @@ class ProcessPool:
         size: children that run at once.
         app_path: ``module:attribute`` of the app, so that a child can open it; or None.
         app_changes: what the app was configured with since it was imported; a child does the same.
+        logs: how children write their log lines; None leaves it to the app.
     """
 
-    def __init__(self, size: int, app_path: str | None, app_changes: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        size: int,
+        app_path: str | None,
+        app_changes: Mapping[str, str] | None = None,
+        logs: LogLines | None = None,
+    ) -> None:
         self.slots = asyncio.Semaphore(size)
         """To be had before `run`."""
         self._app_path = app_path
         self._app_changes = app_changes or {}
+        self._logs = logs
         self._idle: list[_Child] = []
         self._encode = msgspec.json.Encoder().encode
 
@@ -125,6 +134,7 @@ class ProcessPool:
                 timeout=task.timeout,
                 fencing_token=context.fencing_token,
                 keeps_result=keeps_result,
+                logs=self._logs,
             )
         )
 

@@ -10,8 +10,8 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from random import Random
 from typing import Final
 
@@ -19,8 +19,9 @@ from anyio import CancelScope, current_time
 
 from sqsjobs.clock import Clock, SystemClock
 from sqsjobs.context import Middleware
-from sqsjobs.errors import ConfigurationError
+from sqsjobs.errors import ConfigurationError, LifespanFailed
 from sqsjobs.events import Observer, WorkerStarted, WorkerStopped
+from sqsjobs.observability.levels import LogLines
 from sqsjobs.registry import Registry
 from sqsjobs.sealing import Sealing
 from sqsjobs.store.base import JobStore
@@ -57,6 +58,7 @@ class Worker:
         middleware: wrappers of every attempt, the first outermost.
         app_path: ``module:attribute`` of the app, for child processes.
         app_changes: what the app was configured with since it was imported; child processes do the same.
+        child_logs: how child processes write their log lines; None leaves it to the app.
         name: how logs, records and dead letters call it; host, process and a random part by default.
         clock, random: time and chance; a simulation brings its own.
         beating: runs the heart; in a thread of its own by default.
@@ -80,6 +82,7 @@ class Worker:
         middleware: Sequence[Middleware] = (),
         app_path: str | None = None,
         app_changes: Mapping[str, str] | None = None,
+        child_logs: LogLines | None = None,
         name: str | None = None,
         clock: Clock | None = None,
         random: Random | None = None,
@@ -102,6 +105,7 @@ class Worker:
             middleware=tuple(middleware),
             app_path=app_path,
             app_changes=app_changes or {},
+            child_logs=child_logs,
             clock=clock or SystemClock(),
             random=random or Random(),
         )
@@ -125,6 +129,7 @@ class Worker:
 
         Raises:
             ConfigurationError: if a queue is missing, or has no dead-letter queue where one is needed.
+            LifespanFailed: if the lifespan raised as it was entered.
             TransportUnavailable: if SQS does not answer at the start.
         """
         work = asyncio.ensure_future(self._work())
@@ -156,7 +161,7 @@ class Worker:
             async with (
                 pipeline.settler,
                 self._beating(pipeline.heart, around.transport, around.store) as heart_ended,
-                self._lifespan() if self._lifespan else nullcontext(),
+                _entered(self._lifespan) if self._lifespan else nullcontext(),
                 pipeline.executor,
             ):
                 await pipeline.poll_until_stopped(heart_ended)
@@ -165,3 +170,13 @@ class Worker:
                     leaving.deadline = current_time() + _LEAVE
         tell(WorkerStopped(self.name, clean))
         return clean
+
+
+@asynccontextmanager
+async def _entered(lifespan: Lifespan) -> AsyncIterator[None]:
+    async with AsyncExitStack() as inside:
+        try:
+            await inside.enter_async_context(lifespan())
+        except Exception as error:
+            raise LifespanFailed(error) from error
+        yield
