@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from sqsjobs.clock import Clock as AnyClock
+from sqsjobs.clock import SystemClock
 from sqsjobs.errors import InvalidEnvelope, UnsupportedVersion, UntrustedEnvelope
 from sqsjobs.job import Job, JobId
 from sqsjobs.sealing import Ed25519Key, HmacKey, Sealing, Signing
@@ -22,7 +24,7 @@ JOB = Job(
 )
 
 
-class Clock:
+class Clock(SystemClock):
     """A clock that stands."""
 
     def __init__(self, wall: float = NOW) -> None:
@@ -35,7 +37,7 @@ class Clock:
         return self.time
 
 
-def sealing(*keys: Any, clock: Clock | None = None, **options: Any) -> Sealing:
+def sealing(*keys: Any, clock: AnyClock | None = None, **options: Any) -> Sealing:
     """Layers with these signing keys; options of `Signing`, and of `Sealing`."""
     own = {name: options.pop(name) for name in ("queue_prefix", "environment") if name in options}
     return Sealing(signing=Signing(keys, **options) if keys else None, clock=clock or Clock(), **own)
