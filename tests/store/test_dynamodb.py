@@ -57,6 +57,20 @@ def calls(monkeypatch):
     return made
 
 
+async def test_who_waits_never_sees_a_job_as_it_was_before(store, monkeypatch):
+    """A job that was just enqueued is not unknown, and one that was sent again has not failed."""
+    asked: list[bool] = []
+    call = DynamoClient.call
+
+    def noted(self, operation, **parameters):
+        asked.extend(table["ConsistentRead"] for table in parameters.get("RequestItems", {}).values())
+        return call(self, operation, **parameters)
+
+    monkeypatch.setattr(DynamoClient, "call", noted)
+    await store.records([job_id() for _ in range(150)])
+    assert asked == [True, True]
+
+
 async def test_each_step_of_a_common_life_is_one_write_and_no_read(store, calls):
     record = queued(envelope="{}", group="tenant")
     await store.insert(record)

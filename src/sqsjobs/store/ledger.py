@@ -140,8 +140,8 @@ class Ledger(Protocol):
 
     async def __aexit__(self, *exc_info: object) -> None: ...
 
-    async def read(self, ids: Sequence[JobId], keys: Sequence[Key] = (), *, fresh: bool = True) -> View:
-        """Read the entries of `ids`, and the holders of `keys` with their entries; not `fresh`, they may lag a moment."""
+    async def read(self, ids: Sequence[JobId], keys: Sequence[Key] = ()) -> View:
+        """Read the entries of `ids`, and the holders of `keys` with their entries, as they were last written."""
         ...
 
     async def whole(self, job_id: JobId) -> JobRecord | None:

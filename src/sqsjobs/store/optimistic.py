@@ -72,7 +72,7 @@ class OptimisticStore(Generic[L]):
 
     async def records(self, job_ids: Collection[JobId]) -> dict[JobId, JobRecord]:
         self._residence.check()
-        entries, now = (await self._ledger.read(tuple(set(job_ids)), fresh=False)).entries, self._clock.wall()
+        entries, now = (await self._ledger.read(tuple(set(job_ids)))).entries, self._clock.wall()
         found = (rules.current(entry.record, now) for entry in entries.values() if entry)
         return {record.id: rules.shared(record) for record in found if record}
 

@@ -62,10 +62,9 @@ class DynamoLedger:
     async def __aexit__(self, *exc_info: object) -> None:
         await self._closing.aclose()
 
-    async def read(self, ids: Sequence[JobId], keys: Sequence[Key] = (), *, fresh: bool = True) -> View:
-        reads = self._reads if fresh else self._glances
+    async def read(self, ids: Sequence[JobId], keys: Sequence[Key] = ()) -> View:
         entries, holders = await asyncio.gather(
-            asyncio.gather(*map(reads.submit_nowait, ids)), asyncio.gather(*map(self._holder, keys))
+            asyncio.gather(*map(self._reads.submit_nowait, ids)), asyncio.gather(*map(self._holder, keys))
         )
         return View(dict(zip(ids, entries, strict=True)) | {it.record.id: it for it in holders if it}) | View(
             holders={key: it.record.id if it else None for key, it in zip(keys, holders, strict=True)}
@@ -177,8 +176,9 @@ class DynamoLedger:
         return found
 
     async def _records(self, ids: Sequence[JobId]) -> list[JobRecord]:
-        view = await self.read(ids, fresh=False)
-        return [entry.record for entry in view.entries.values() if entry]
+        """Read what is listed: it may lag a moment, as the index does that the ids are of, and costs half."""
+        entries = await asyncio.gather(*map(self._glances.submit_nowait, ids))
+        return [entry.record for entry in entries if entry]
 
     async def _read_surely(self, ids: list[JobId]) -> list[Entry | None]:
         return await self._read_many(ids, surely=True)

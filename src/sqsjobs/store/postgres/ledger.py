@@ -78,7 +78,7 @@ class PostgresLedger:
             await asyncio.wait([self._purging])
         await self._closing.aclose()
 
-    async def read(self, ids: Sequence[JobId], keys: Sequence[Key] = (), *, fresh: bool = True) -> View:  # noqa: ARG002
+    async def read(self, ids: Sequence[JobId], keys: Sequence[Key] = ()) -> View:
         waiting = [self._reads.submit_nowait(job_id) for job_id in ids]
         view = await self._holders(keys) if keys else View()
         view.entries |= zip(ids, await asyncio.gather(*waiting), strict=True)

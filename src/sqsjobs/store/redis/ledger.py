@@ -68,7 +68,7 @@ class RedisLedger:
     async def __aexit__(self, *exc_info: object) -> None:
         await self._closing.aclose()
 
-    async def read(self, ids: Sequence[JobId], keys: Sequence[Key] = (), *, fresh: bool = True) -> View:  # noqa: ARG002
+    async def read(self, ids: Sequence[JobId], keys: Sequence[Key] = ()) -> View:
         view = View()
         for some in _some(ids, _LOOKS_AT_ONCE):
             view |= _view({}, *await self._client.run(LOOK, self._due, len(some), *some))
