@@ -11,7 +11,6 @@ import time
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
 from itertools import count
 from math import inf
 from pathlib import Path
@@ -22,6 +21,7 @@ from tests.chaos import app as jobs
 from tests.chaos.checker import Checked, Letter, check
 from tests.chaos.ledger import Ledger, read_lines
 from tests.chaos.pen import Pen
+from tests.chaos.worker import ROOT, Worker, command_of, processes_with, start_worker
 
 from sqsjobs import App, EnqueueManyError, EnqueueUncertain
 from sqsjobs.errors import EnqueueRejected, TransportError
@@ -29,51 +29,7 @@ from sqsjobs.job import Call, JobId
 from sqsjobs.transport.base import QueueDescription
 from sqsjobs.transport.provision import QueueSpec
 
-__all__ = ["Field", "Worker", "open_field"]
-
-ROOT = Path(__file__).parents[2]
-NO_FAULTS: dict[str, Any] = {"rules": []}
-
-
-@dataclass(eq=False)
-class Worker:
-    """A worker process, or a supervisor of several."""
-
-    process: asyncio.subprocess.Process
-    pen: Pen
-    started_at: float = field(default_factory=time.monotonic)
-    _signals: int = 0
-    _since: float = 0.0
-
-    @property
-    def pid(self) -> int:
-        return self.process.pid
-
-    def stop(self) -> None:
-        """Ask it to stop; asked twice, at once."""
-        self._signals += 1
-        with suppress(ProcessLookupError):
-            self.process.send_signal(signal.SIGTERM)
-
-    async def kill(self) -> None:
-        with suppress(ProcessLookupError):
-            self.process.kill()
-        await self.ended(within=10)
-
-    async def ended(self, within: float) -> int:
-        """Wait for its end, write it down, and return its exit code."""
-        async with asyncio.timeout(within):
-            code = await self.process.wait()
-        self.pen.write("death", pid=self.pid, code=code, hard=code < 0 or self._signals > 1)
-        return code
-
-    def suspend(self) -> None:
-        self._since = time.monotonic()
-        self.process.send_signal(signal.SIGSTOP)
-
-    def go_on(self) -> None:
-        self.process.send_signal(signal.SIGCONT)
-        self.pen.write("suspended", pid=self.pid, since=self._since)
+__all__ = ["Field", "open_field"]
 
 
 class Field:
@@ -128,28 +84,16 @@ class Field:
     # Workers --------------------------------------------------------------------------------------
 
     async def worker(self, *options: str, memory: int | None = None, census: bool = False) -> Worker:
-        """Start a worker with a lease of 2 s and polls of 1 s, unless the options say otherwise.
+        """Start a worker.
 
         Args:
-            options: of the command line.
+            options: of the command line, beside the usual ones.
             memory: bytes of address space that it may have.
             census: whether it counts its tasks every second.
         """
-        usual = {"--visibility": "2", "--wait": "1", "--concurrency": "10", "--log-level": "warning"}
-        given = [part for name, value in usual.items() if name not in options for part in (name, value)]
-        limit = ["prlimit", f"--as={memory}"] if memory else []
-        command = [*limit, sys.executable, "-m", "sqsjobs", "worker", "tests.chaos.app:app", *given, *options]
-        with (self.directory / f"worker-{len(self.workers)}.log").open("wb") as log:
-            process = await asyncio.create_subprocess_exec(
-                *command,
-                env=environment(self) | ({jobs.CENSUS: "1"} if census else {}),
-                cwd=ROOT,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-        self._pen.write("supervisor" if "--processes" in options else "worker", pid=process.pid)
-        worker = Worker(process, self._pen)
+        log = self.directory / f"worker-{len(self.workers)}.log"
+        variables = environment(self) | ({jobs.CENSUS: "1"} if census else {})
+        worker = await start_worker(options, variables, log, self._pen, memory=memory)
         self.workers.append(worker)
         return worker
 
@@ -276,11 +220,11 @@ class Field:
         since = time.monotonic()
         while (orphans := self.orphans()) and time.monotonic() - since < patience:
             await asyncio.sleep(0.05)
-        return [f"I15: process {pid} is left: {_command(pid)}" for pid in orphans]
+        return [f"I15: process {pid} is left: {command_of(pid)}" for pid in orphans]
 
     def orphans(self) -> list[int]:
         """Return the processes of this field that still run."""
-        return [pid for pid in _processes() if _carries(pid, f"{jobs.LEDGER}={self.directory}".encode())]
+        return list(processes_with(f"{jobs.LEDGER}={self.directory}"))
 
 
 def environment(made: Field) -> dict[str, str]:
@@ -357,21 +301,3 @@ def _number(call: Call[Any]) -> int:
 
 def _store(directory: Path) -> str:
     return f"sqlite:///{directory}/jobs.db"
-
-
-def _processes() -> list[int]:
-    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
-
-
-def _command(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-    except OSError:
-        return "(gone meanwhile)"
-
-
-def _carries(pid: int, variable: bytes) -> bool:
-    try:
-        return variable in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError:
-        return False

@@ -23,11 +23,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from tests.chaos import app as jobs
 from tests.chaos.checker import Checked
-from tests.chaos.field import Field, Worker, open_field
+from tests.chaos.field import Field, open_field
 from tests.chaos.ledger import read_lines
 from tests.chaos.parts.weather import rules
 from tests.chaos.report import commit
 from tests.chaos.trend import Slope, Verdict, slope_of
+from tests.chaos.worker import Worker
 
 from sqsjobs.job import Call
 

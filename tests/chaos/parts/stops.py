@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.chaos import app as jobs
-from tests.chaos.field import Field, Worker
+from tests.chaos.field import Field
+from tests.chaos.worker import Worker
 
 from sqsjobs.job import Call
 
