@@ -130,6 +130,9 @@ class Fates:
             return "succeeded"
         if "Discard" in hows:
             return "discarded"
+        record = self._record(job_id)
+        if record is not None and record.status is JobStatus.CANCELLED:
+            return "cancelled"
         if job_id in self._letters:
             return f"dead-lettered ({self._letters[job_id][0].reason})"
         if self._was_discarded(job_id):

@@ -14,8 +14,8 @@ from tests.simulation.scenario import Foreign, Play, Scenario
 from tests.simulation.stage import APP, NEW_TASKS
 
 from sqsjobs.app.plan import Plan
-from sqsjobs.errors import EnqueueManyError, EnqueueUncertain, SqsJobsError
-from sqsjobs.job import Call
+from sqsjobs.errors import EnqueueManyError, EnqueueUncertain, SqsJobsError, StoreError
+from sqsjobs.job import Call, JobId
 from sqsjobs.store.base import JobStore
 from sqsjobs.transport.base import OutgoingMessage, SendResult, Sent, Transport
 
@@ -38,6 +38,9 @@ async def produce(
                 sends.create_task(_send_foreign(foreign, transport, ledger))
             for plays in _in_bulks(scenario, random):
                 sends.create_task(_enqueue(plays, ledger))
+            if store is not None:
+                for at, number in scenario.cancellations:
+                    sends.create_task(_cancel(at, number, store, machine, ledger))
 
 
 def _in_bulks(scenario: Scenario, random: Random) -> Iterator[list[Play]]:
@@ -65,6 +68,22 @@ async def _enqueue(plays: Sequence[Play], ledger: Ledger) -> None:
     else:
         for number, handle in zip(numbers, handles, strict=True):
             _note(number, "accepted", handle.id, ledger)
+
+
+async def _cancel(at: float, number: int, store: JobStore, machine: Machine, ledger: Ledger) -> None:
+    """Cancel a job, as a user does who asks again where no answer comes."""
+    await asyncio.sleep(at)
+    _, job_id = ledger.answers.get(number, ("", ""))
+    while job_id:
+        try:
+            record = await store.cancel(JobId(job_id), machine.clock.wall())
+        except StoreError:
+            await asyncio.sleep(1)
+        else:
+            ledger.counts["cancelled"] += 1
+            status = record.status.value if record else "unknown"
+            ledger.tell("producer", f"job {number} is cancelled by its user, and is {status}", job_id)
+            return
 
 
 def _call(play: Play) -> Call[Any]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import combinations, pairwise
 
 from tests.simulation.ledger import Arrival, Ledger, Run
+from tests.simulation.loop import BEGINNING
 from tests.simulation.scenario import Scenario
+from tests.simulation.stage import LONGEST_BACKOFF
 
 __all__ = ["check_runs", "duplicates_of"]
 
@@ -17,6 +20,8 @@ _EARLY = 1.0
 _STEPPED = 0.6
 """Seconds by which clocks were stepped meanwhile, at most."""
 _CLEAN_UP = 2.0
+_WINDOW = 30.0
+"""Seconds in which a herd would come."""
 
 
 def check_runs(scenario: Scenario, ledger: Ledger, skews: Mapping[str, float]) -> None:
@@ -33,6 +38,8 @@ def check_runs(scenario: Scenario, ledger: Ledger, skews: Mapping[str, float]) -
             _check_told(scenario, ledger, run)
     if scenario.fifo:
         _check_order(scenario, ledger)
+    if scenario.down != (0.0, 0.0):
+        _check_storm_of_retries(scenario, ledger)
 
 
 def duplicates_of(ledger: Ledger, *, has_store: bool) -> Counter[str]:
@@ -115,7 +122,7 @@ def _check_told(scenario: Scenario, ledger: Ledger, run: Run) -> None:
 
 def _check_not_early(scenario: Scenario, ledger: Ledger, earlier: Run, later: Run, skews: Mapping[str, float]) -> None:
     """I8: a retry or a snoozed job does not start before its time."""
-    if earlier.settled not in ("hide", "resend") or earlier.outcome == "Interrupted":
+    if earlier.settled not in ("hide", "resend") or earlier.outcome == "Interrupted" or later.started < earlier.ended:
         return
     early = min(earlier.ended, earlier.settled_at) + earlier.delay - later.started
     skew = abs(skews[earlier.machine] - skews[later.machine])
@@ -165,3 +172,20 @@ def _check_sent_in_order(scenario: Scenario, ledger: Ledger, arrivals: list[Arri
     for earlier, later in pairwise(sent):
         if at[earlier] == at[later] and later < earlier:
             ledger.break_("I9", f"job {later} of group {arrivals[0].group} arrived after job {earlier}")
+
+
+def _check_storm_of_retries(scenario: Scenario, ledger: Ledger) -> None:
+    """R44: while what they need is down, jobs try less and less often, and when it is back they do not come all at once.
+
+    A job's retries are spread evenly over `LONGEST_BACKOFF` in the end; by chance, thrice as many may come together.
+    """
+    begin, end = (BEGINNING + moment for moment in scenario.down)
+    settled = begin + 2 * LONGEST_BACKOFF
+    starts = sorted(run.started for runs in ledger.runs.values() for run in runs if run.started > settled)
+    most = 3 * len(scenario.plays) * _WINDOW / (LONGEST_BACKOFF / 2)
+    for place, at in enumerate(starts):
+        together = bisect_right(starts, at + _WINDOW) - place
+        if together > most:
+            when = "the recovery" if at + _WINDOW > end else "the outage"
+            ledger.break_("R44", f"in {when} {together} jobs start within {_WINDOW:g} s; {most:.0f} would be many")
+            return

@@ -8,16 +8,23 @@ from typing import Any, Literal, TypeAlias
 from sqsjobs.store.tracking import Tracking
 from sqsjobs.transport.model import StaleHandles
 
-__all__ = ["PARK_FOR", "Act", "Blow", "Foreign", "Kind", "Play", "Scenario"]
+__all__ = ["PARK_FOR", "Act", "ActKind", "Blow", "Foreign", "Kind", "Play", "Scenario"]
 
 PARK_FOR = 90.0
 """Seconds for which workers keep what they do not know."""
 
-Kind: TypeAlias = Literal["standard", "without-store", "fifo", "wall", "retention"]
-"""Which promises are at stake: a standard queue with a job store or without one, a FIFO queue (with a store), jobs
-up to the 12-hour wall of SQS, and jobs up to the end of the queue's retention."""
+Kind: TypeAlias = Literal[
+    "standard", "without-store", "fifo", "contest", "dependency", "wall", "retention", "fortnight"
+]
+"""Which promises are at stake.
 
-ActKind: TypeAlias = Literal["return", "raise", "snooze", "retry-after", "discard", "reject", "kill"]
+A standard queue with a job store or without one; a FIFO queue (with a store); the store's compare-and-set, where most
+messages come twice, the store answers badly and users cancel; a dependency that is down for an hour; jobs up to the
+12-hour wall of SQS; jobs up to the end of a retention of five minutes, and of fourteen days.
+"""
+
+ActKind: TypeAlias = Literal["return", "raise", "snooze", "retry-after", "discard", "reject", "kill", "depend"]
+"""How a run ends; "depend": it fails while the dependency is down."""
 
 Blow: TypeAlias = Literal[
     "kill", "suspend", "cut-off", "stop", "stop-at-once", "sqs-outage", "store-outage", "step-clock", "suspend-producer"
@@ -87,6 +94,10 @@ class Scenario:
         skews: of the wall clocks, by machine.
         retention: of the queues.
         max_in_flight: of a queue.
+        twice: how much likelier than usual it is that messages are delivered twice.
+        cancellations: when a user cancels which job.
+        down: from when to when the dependency is.
+        shifts: how often, and for how long, there are workers at all; None: always.
         patience: how long after the storm everything must have ended.
     """
 
@@ -107,6 +118,10 @@ class Scenario:
     old_workers: float = 0.0
     retention: int = 345_600
     max_in_flight: int = 120_000
+    twice: int = 1
+    cancellations: tuple[tuple[float, int], ...] = ()
+    down: tuple[float, float] = (0.0, 0.0)
+    shifts: tuple[float, float] | None = None
     patience: float = 1800.0
 
     @property

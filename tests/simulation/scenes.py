@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from random import Random
 from typing import Any
 
-from tests.simulation.scenario import PARK_FOR, Act, Blow, Foreign, Kind, Play, Scenario
+from tests.simulation.scenario import PARK_FOR, Act, ActKind, Blow, Foreign, Kind, Play, Scenario
 
 from sqsjobs.transport.model import StaleHandles
 
@@ -22,18 +23,23 @@ def scenario_of(seed: int, kind: Kind | None = None) -> Scenario:
             return _wall(seed, random)
         case "retention":
             return _retention(seed, random)
+        case "fortnight":
+            return _fortnight(seed, random)
+        case "dependency":
+            return _dependency(seed, random)
+        case "contest":
+            return _contest(seed, random)
         case _:
             return _stormy(seed, chosen, random)
 
 
 def _kind(seed: int) -> Kind:
-    """Three in ten are FIFO, two have no store; each 250th seed is a long one."""
-    if seed % 250 == 249:
-        return "wall"
-    if seed % 250 == 124:
-        return "retention"
-    kinds: tuple[Kind, ...] = ("standard", "fifo", "standard", "without-store", "standard")
-    return kinds[seed % 5] if seed % 10 != 8 else "fifo"
+    """Three in ten are FIFO, two have no store, one is a contest; now and then one is long."""
+    long: dict[int, Kind] = {49: "dependency", 124: "retention", 249: "wall", 374: "retention", 499: "fortnight"}
+    if seed % 500 in long:
+        return long[seed % 500]
+    usual: tuple[Kind, ...] = ("standard", "fifo", "standard", "without-store", "contest")
+    return (*usual, "standard", "fifo", "standard", "fifo", "without-store")[seed % 10]
 
 
 # The usual scene ------------------------------------------------------------------------------------
@@ -189,6 +195,49 @@ def _blows(random: Random, storm: float, visibility: float, *, has_store: bool) 
         yield at, blow, visibility * random.choice((0.2, 0.8, 1.3, 2.5))
 
 
+def _contest(seed: int, random: Random) -> Scenario:
+    """The compare-and-set of the job store: duplicates, lost answers, pauses, and users who cancel."""
+    scene = _stormy(seed, "contest", random)
+    visibility = scene.workers[0]["visibility"]
+    return replace(
+        scene,
+        tracking="full",
+        fault_rate=0.3,
+        store_fault_rate=random.choice((0.0, 0.1, 0.3)),
+        twice=20,
+        blows=tuple(_blows(random, scene.storm, visibility, has_store=True)),
+        cancellations=tuple(
+            (play.at + random.uniform(0, 2 * visibility), play.number) for play in scene.plays if random.random() < 0.25
+        ),
+    )
+
+
+def _dependency(seed: int, random: Random) -> Scenario:
+    """What the jobs need is down for an hour; they go on trying, and when it is back not all at once."""
+    fifo = random.random() < 0.3
+    queue = "work.fifo" if fifo else "work"
+    plays = (
+        Play(n, "patient", (Act("depend", 0.2),), random.uniform(0, 60), queue, group=f"g{n}" if fifo else None)
+        for n in range(40)
+    )
+    return Scenario(
+        seed=seed,
+        kind="dependency",
+        tracking=random.choice(("full", "off")),
+        queues=(queue,),
+        workers=tuple({**_options(random, 30.0, fifo=fifo), "wait": 10, "concurrency": 20} for _ in range(2)),
+        plays=tuple(plays),
+        foreign=(),
+        storm=3700.0,
+        fault_rate=0.0,
+        store_fault_rate=0.0,
+        blows=(),
+        skews=(0.0,) * 8,
+        stale_handles=random.choice(tuple(StaleHandles)),
+        down=(30.0, 3630.0),
+    )
+
+
 # Long scenes ----------------------------------------------------------------------------------------
 
 
@@ -258,4 +307,38 @@ def _retention(seed: int, random: Random) -> Scenario:
         skews=(0.0,) * 8,
         stale_handles=random.choice(tuple(StaleHandles)),
         retention=300,
+    )
+
+
+def _fortnight(seed: int, random: Random) -> Scenario:
+    """The longest retention that there is, jobs that go on past it, and workers for an hour each half day."""
+    day = 86_400.0
+    again: tuple[ActKind, ...] = ("snooze", "retry-after")
+    plays = (
+        Play(
+            n,
+            "lasting",
+            (*(Act(random.choice(again), 0.5, random.uniform(3, 11) * 3600) for _ in range(n)), Act()),
+            0,
+            "work",
+        )
+        for n in (1, 5, 12, 24, 28, 30)
+    )
+    return Scenario(
+        seed=seed,
+        kind="fortnight",
+        tracking=random.choice(("full", "off")),
+        queues=("work",),
+        workers=({**_options(random, 60.0, fifo=False), "wait": 20, "concurrency": 10},),
+        plays=tuple(replace(play, number=number) for number, play in enumerate(plays)),
+        foreign=(),
+        storm=day,
+        fault_rate=random.choice((0.0, 0.05)),
+        store_fault_rate=0.0,
+        blows=(),
+        skews=(0.0,) * 8,
+        stale_handles=random.choice(tuple(StaleHandles)),
+        retention=14 * 86_400,
+        shifts=(day / 2, 3600.0),
+        patience=20 * day,
     )

@@ -30,6 +30,8 @@ __all__ = ["Employed", "Staff"]
 _THREADS_LINGER = 4.0
 """Seconds after a worker's exit in which all of its messages must be visible."""
 
+_SHIFT_ENDS = 60.0
+
 LinesOf = Callable[[Machine], tuple[Transport, JobStore | None]]
 """Gives a machine its ways to SQS and to the job store."""
 
@@ -68,7 +70,7 @@ class Staff:
         self._lines_of = lines_of
         self._do = do
         self._random = Random(f"staff {scenario.seed}")
-        self._is_over = False
+        self._is_over = self._is_closed = False
         self.all: list[Employed] = []
 
     @property
@@ -80,6 +82,30 @@ class Staff:
     def running(self) -> list[Employed]:
         """Those of them whose machines are not suspended."""
         return [employed for employed in self.all if employed.machine.state is State.RUNNING]
+
+    def begin(self) -> None:
+        """Hire all workers, for good or for their shifts."""
+        if self._scenario.shifts:
+            self._do(self._work_in_shifts(*self._scenario.shifts))
+        else:
+            self._hire_all()
+
+    def _hire_all(self) -> None:
+        for options in self._scenario.workers:
+            self.hire(options)
+
+    async def _work_in_shifts(self, every: float, length: float) -> None:
+        while not self._is_closed:
+            self._is_over = False
+            self._hire_all()
+            await asyncio.sleep(length)
+            await self.stop_all(_SHIFT_ENDS)
+            await asyncio.sleep(every - length - _SHIFT_ENDS)
+
+    async def close(self, within: float) -> None:
+        """Stop them all, for good."""
+        self._is_closed = True
+        await self.stop_all(within)
 
     def hire(self, options: dict[str, Any]) -> None:
         """Start a worker on a machine of its own, and another one when that machine has gone, as supervisors do."""

@@ -10,21 +10,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.simulation.ledger import Ledger, Run
-from tests.simulation.loop import Machine, here
+from tests.simulation.loop import BEGINNING, Machine, here
 from tests.simulation.scenario import Act, Play
 
 from sqsjobs import App, Discard, Reject, Retry, RetryAfter, Snooze, constant, current_job, exponential
 from sqsjobs.registry import Registry
 from sqsjobs.worker.lease import Lease
 
-__all__ = ["APP", "NEW_TASKS", "OLD_TASKS", "RETRIES", "Stage", "VirtualThreads", "stage"]
+__all__ = ["APP", "LONGEST_BACKOFF", "NEW_TASKS", "OLD_TASKS", "RETRIES", "Stage", "VirtualThreads", "stage"]
 
+LONGEST_BACKOFF = 300.0
 RETRIES: dict[str, Retry] = {
     "steady": Retry(max_attempts=5, backoff=constant(2.0)),
     "hasty": Retry(max_attempts=3, backoff=exponential(1.0, 20.0)),
     "careless": Retry(max_attempts=2, backoff=constant(1.0)),
     "novel": Retry(max_attempts=5, backoff=constant(2.0)),
     "threaded": Retry(max_attempts=3, backoff=constant(2.0)),
+    "patient": Retry(max_attempts=80, backoff=exponential(1.0, LONGEST_BACKOFF)),
+    "lasting": Retry(max_attempts=80, backoff=constant(2.0)),
 }
 HASTE = 5.0
 """Seconds that a hasty, or a threaded, job may take."""
@@ -41,6 +44,7 @@ class Stage:
     ledger: Ledger
     plays: dict[int, Play]
     kill: Callable[[Machine], None]
+    down: tuple[float, float] = (0.0, 0.0)
 
     async def play(self, number: int) -> int:
         """Do what the next run of this job is to do."""
@@ -102,6 +106,9 @@ class Stage:
             assert machine is not None
             self.kill(machine)
             await asyncio.get_running_loop().create_future()
+        begin, end = self.down
+        if act.kind == "depend" and begin <= self.ledger.now - BEGINNING < end:
+            raise ActFailed("what it needs is down")
         finish(act)
 
 
@@ -137,6 +144,14 @@ def _declared() -> App:
 
     @app.task(retry=RETRIES["careless"], on_exhausted="discard")
     async def careless(number: int) -> int:
+        return await stage.get().play(number)
+
+    @app.task(retry=RETRIES["patient"])
+    async def patient(number: int) -> int:
+        return await stage.get().play(number)
+
+    @app.task(retry=RETRIES["lasting"])
+    async def lasting(number: int) -> int:
         return await stage.get().play(number)
 
     @app.task(retry=RETRIES["novel"])

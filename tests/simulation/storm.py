@@ -33,6 +33,7 @@ _KINDS: dict[str, int] = {
     "duplicate": 4,
     "resurrect": 4,
 }
+_TWICE = ("duplicate", "resurrect")
 _BATCHES = ("SendMessageBatch", "DeleteMessageBatch", "ChangeMessageVisibilityBatch")
 _ONLY: dict[str, tuple[str, ...]] = {
     "failed entries": _BATCHES,
@@ -48,6 +49,7 @@ class Storm:
     Args:
         rate, store_rate: the shares of calls that go wrong.
         fifo: whether the queues are FIFO, which do not deliver twice.
+        twice: how much likelier than usual it is that others do.
         note: told of every fault: what, and with which operation.
 
     Attributes:
@@ -58,12 +60,13 @@ class Storm:
     """
 
     def __init__(
-        self, random: Random, *, rate: float, store_rate: float, fifo: bool, note: Callable[[str], None]
+        self, random: Random, *, rate: float, store_rate: float, fifo: bool, twice: int, note: Callable[[str], None]
     ) -> None:
         self._random = random
         self._rate = rate
         self._store_rate = store_rate
         self._fifo = fifo
+        self._kinds = {kind: weight * (twice if kind in _TWICE else 1) for kind, weight in _KINDS.items()}
         self._note = note
         self._cut_off: set[str] = set()
         self.is_raging = True
@@ -76,7 +79,7 @@ class Storm:
             return self._counted(operation, "outage", Fault(before=self._absence()))
         if not self.is_raging or self._random.random() >= self._rate:
             return None
-        kinds = {kind: weight for kind, weight in _KINDS.items() if self._can_be(kind, operation)}
+        kinds = {kind: weight for kind, weight in self._kinds.items() if self._can_be(kind, operation)}
         kind = self._random.choices(tuple(kinds), tuple(kinds.values()))[0]
         return self._counted(operation, kind, self._fault(kind))
 
@@ -110,7 +113,7 @@ class Storm:
         self._cut_off.clear()
 
     def _can_be(self, kind: str, operation: str) -> bool:
-        if self._fifo and kind in ("duplicate", "resurrect"):
+        if self._fifo and kind in _TWICE:
             return False
         return operation in _ONLY.get(kind, (operation,))
 

@@ -74,12 +74,13 @@ class World:
         self._scenario = scenario
         self._loop = loop
         self._ledger = ledger = Ledger(loop.time)
-        stage.set(Stage(ledger, {play.number: play for play in scenario.plays}, self._kill))
+        stage.set(Stage(ledger, {play.number: play for play in scenario.plays}, self._kill, scenario.down))
         self._storm = Storm(
             Random(f"storm {seed}"),
             rate=scenario.fault_rate,
             store_rate=scenario.store_fault_rate,
             fifo=scenario.fifo,
+            twice=scenario.twice,
             note=note_fault,
         )
         self._sqs = MemorySQS(
@@ -110,15 +111,14 @@ class World:
         self._loop.set_exception_handler(lambda _, context: self._unseen.append(_told(context)))
         async with self._services():
             producing = self._producer.run(self._produce())
-            for options in scenario.workers:
-                self._staff.hire(options)
+            self._staff.begin()
             for blow in scenario.blows:
                 self._do(self._blows.strike(*blow))
             await asyncio.sleep(scenario.storm)
             self._ledger.tell("*", "the storm is over")
             self._blows.calm()
             await self._until_all_has_ended(producing)
-            await self._staff.stop_all(_STOPPED_WITHIN)
+            await self._staff.close(_STOPPED_WITHIN)
             await asyncio.sleep(_AFTERMATH)
             self._check()
 
