@@ -54,6 +54,10 @@ bench-profile: $(VENV)/.dev $(BENCH_VENV)/.bench ## where each microsecond of a 
 bench-wire: $(VENV)/.dev $(BENCH_VENV)/.bench ## what a call to SQS costs, by wire: make bench-wire [ROUNDS=5]
 	$(BIN)/python -m benchmarks.wire $(if $(ROUNDS),--rounds '$(ROUNDS)') --write
 
+.PHONY: properties
+properties: $(VENV)/.dev ## what hypothesis tries, with many more examples: make properties [TIMES=number]
+	SQSJOBS_TEST_TIMES=$(or $(TIMES),50) $(BIN)/python -m pytest -n 2 -m hypothesis --timeout 7200 $(ARGS)
+
 .PHONY: check
 check: $(VENV)/.dev ## style, types, floors and forbidden calls
 	$(BIN)/ruff check

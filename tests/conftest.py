@@ -6,8 +6,11 @@ import logging
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from tests.trials import more_examples
 
 from sqsjobs.local import LocalServer
+
+more_examples()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -7,8 +7,9 @@ import re
 from contextlib import suppress
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
+from tests.trials import examples
 
 from sqsjobs.envelope import MAX_ENVELOPE_BYTES, VERSION, decode, encode
 from sqsjobs.errors import InvalidEnvelope, UnsupportedVersion
@@ -135,7 +136,7 @@ BODY = encode(
 )
 
 
-@settings(max_examples=400)
+@examples(400)
 @given(
     st.one_of(
         st.text(max_size=200),

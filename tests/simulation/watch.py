@@ -166,10 +166,11 @@ class Watch:
     def _check_buffers(self) -> None:
         """I14: what a worker has in hand is what its slots allow, and what may be fetched ahead for them.
 
-        That is as much again, what one idle poll of each queue brings, and in FIFO queues what came with the heads.
+        That is as much again, and what one idle poll of each queue brings. In FIFO queues that many groups may wait,
+        each with what came with its head.
         """
         intake, slots = self._pipeline.intake, self._worker.options.concurrency
-        most = slots + sum(queue.per_receive * (slots if queue.fifo else 1) for queue in intake.queues)
+        most = slots + sum(queue.per_receive * (3 * slots if queue.fifo else 1) for queue in intake.queues)
         if intake.running > slots:
             self._ledger.break_("I14", f"{self._machine.name} runs {intake.running} jobs in {slots} slots")
         if intake.waiting > most:

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from tests.store.conftest import STORES
 from tests.store.samples import FixedClock
 from tests.store.strategies import JOBS, changes, requests, spans
+from tests.trials import examples
 
 from sqsjobs.job import JobId, JobStatus, Progress
 from sqsjobs.store import rules
@@ -146,11 +147,10 @@ class StoreAgainstRules(RuleBasedStateMachine):
         assert self.ask(self.store.records(JOBS)) == {job: record for job, record in current.items() if record}
 
 
+@pytest.mark.hypothesis
 @pytest.mark.parametrize("kind", STORES)
 def test_a_store_follows_the_rules(kind):
     machine = type(f"{kind.title()}AgainstRules", (StoreAgainstRules,), {"kind": kind})
-    examples = 60 if kind in {"memory", "sqlite"} else 10  # over a network an operation takes a millisecond
-    quick = settings(
-        max_examples=examples, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
-    )
-    run_state_machine_as_test(machine, settings=quick)
+    few = 60 if kind in {"memory", "sqlite"} else 10  # over a network an operation takes a millisecond
+    some = examples(few, stateful_step_count=40, suppress_health_check=list(HealthCheck))
+    run_state_machine_as_test(machine, settings=some)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 from tests.transport.model_world import World
+from tests.trials import examples
 
 from sqsjobs.transport.model import Refusal
 
@@ -222,6 +222,6 @@ class FifoQueue(RuleBasedStateMachine):
 
 
 TestStandardQueue = StandardQueue.TestCase
-TestStandardQueue.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestStandardQueue.settings = examples(60, stateful_step_count=40)
 TestFifoQueue = FifoQueue.TestCase
-TestFifoQueue.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestFifoQueue.settings = examples(60, stateful_step_count=40)

@@ -8,9 +8,9 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from tests.trials import examples
 
 from sqsjobs.clock import SystemClock
 from sqsjobs.transport.base import Delivery
@@ -386,4 +386,4 @@ class Scheduling(RuleBasedStateMachine):
 
 
 TestScheduling = Scheduling.TestCase
-TestScheduling.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestScheduling.settings = examples(60, stateful_step_count=40)

@@ -6,8 +6,9 @@ from itertools import count
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.trials import examples
 
 from sqsjobs.context import LeaseState
 from sqsjobs.transport.base import MAX_VISIBILITY, Delivery, Done, EntryFailed
@@ -176,7 +177,7 @@ def test_the_twelve_hours_are_announced_while_something_can_be_done_and_never_as
         assert clock.time == pytest.approx(100.0 + MAX_VISIBILITY, abs=10)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(data=st.data(), visibility=st.floats(1, 600))
 def test_no_deadline_is_ever_later_than_the_servers(data, visibility):
     """I5: whatever is delayed, lost or refused, the local deadline is not after the moment at which SQS shows the message."""

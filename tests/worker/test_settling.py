@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.trials import examples
 from tests.worker.rig import LOST, UNAVAILABLE
 from tests.worker.virtual import virtually
 
@@ -36,7 +37,7 @@ async def test_deletes_go_in_tens(rig):
 
 
 @given(st.sets(st.integers(0, 9), min_size=1))
-@settings(max_examples=25, deadline=None)
+@examples(25)
 def test_entries_of_a_delete_that_fail_are_tried_again_by_themselves(failed):
     """R35 and the seeded bug "batch Failed[] ignored": any subset; each message is deleted, none is run again."""
 

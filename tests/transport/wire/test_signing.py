@@ -11,8 +11,9 @@ import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotocoreCredentials
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.trials import examples
 
 from sqsjobs.transport.wire.client import HOT
 from sqsjobs.transport.wire.pool import Origin
@@ -48,7 +49,7 @@ class Headers(dict[str, str]):
         assert len(self) == len(lines)
 
 
-@settings(max_examples=1500, deadline=None)
+@examples(1500)
 @given(
     moment=MOMENTS,
     host=HOSTS,
