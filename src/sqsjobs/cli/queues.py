@@ -11,7 +11,9 @@ from cyclopts import Parameter
 
 from sqsjobs.app import App
 from sqsjobs.cli.console import counted, note, show_json, show_table
+from sqsjobs.cli.metrics import costs_at
 from sqsjobs.cli.options import NO_BACKENDS, AppPath, Backends, app_path, open_later
+from sqsjobs.observability.costs import QueueCost
 from sqsjobs.transport.base import QueueDescription
 from sqsjobs.transport.provision import QueueSpec
 
@@ -128,27 +130,58 @@ async def _list(app: App, prefix: str) -> list[str]:
         return await admin.list_queues(prefix)
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Costs:
+    """Where to read what jobs cost.
+
+    Attributes:
+        metrics: Also tell what jobs cost, by the metrics of a worker or producer there. May be repeated.
+        request_price: Dollars for a million requests; by default AWS's list price.
+    """
+
+    metrics: tuple[str, ...] = ()
+    request_price: float | None = None
+
+
 def stats_queues(
     app: AppPath = "",
     /,
     *,
     queue: Annotated[tuple[str, ...], Parameter(alias="-q", help="Only this queue. May be repeated.")] = (),
     json: Json = False,
+    costs: Costs = Costs(),
     backends: Backends = NO_BACKENDS,
 ) -> None:
     """Count the messages of an app's queues, and their dead letters.
 
-    The counts are SQS's own, and lag by up to a minute.
+    The counts are SQS's own, and lag by up to a minute. What jobs cost only
+    those know who make the requests: name the address of their metrics.
 
         sqsjobs queues stats shop.jobs:app
         sqsjobs queues stats shop.jobs:app --queue images --json
+        sqsjobs queues stats shop.jobs:app --metrics http://worker:9000/metrics
     """
     loaded = open_later(app_path(app), backends)
+    told = costs_at(costs.metrics) if costs.metrics else {}
     rows = asyncio.run(_stats(loaded, queue or loaded.registry.queues()))
+    if costs.metrics:
+        rows = [row | _cost(told.get(row["queue"]), costs.request_price) for row in rows]
     if json:
         show_json(rows)
     else:
         show_table([column.upper() for column in rows[0]] if rows else ["QUEUE"], [list(row.values()) for row in rows])
+
+
+def _cost(cost: QueueCost | None, price: float | None) -> dict[str, float | None]:
+    """Return a row's part about cost: both sides of a job together, where they are known."""
+    per_job = sum(cost.requests_per_job().values()) if cost else 0.0
+    empty = cost.empty_receive_ratio() if cost else None
+    return {
+        "requests a job": round(per_job, 3) if per_job else None,
+        "empty receives": None if empty is None else round(empty, 3),
+        "dollars a million jobs": round(per_job * cost.price(price), 3) if cost and per_job else None,
+    }
 
 
 async def _stats(app: App, queues: Sequence[str]) -> list[dict[str, Any]]:

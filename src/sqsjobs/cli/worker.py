@@ -80,11 +80,13 @@ class Platform:
     Attributes:
         metrics_port: Answer /livez, /readyz and /metrics on this port.
         metrics_host: The address to answer on; all by default, since probes come from outside the container.
+        request_price: Dollars for a million requests to SQS, for the metrics of cost; by default AWS's list price.
         loop: The event loop; auto is uvloop where it is installed.
     """
 
     metrics_port: int | None = None
     metrics_host: str = "0.0.0.0"  # noqa: S104 - see above
+    request_price: float | None = None
     loop: Literal["auto", "asyncio", "uvloop"] = "auto"
 
 
@@ -236,7 +238,8 @@ def _observers(app: App, job: _Job) -> list[Callable[..., None]]:
         from sqsjobs.observability.metrics import MetricsObserver  # noqa: PLC0415 - with prometheus_client
 
         queues = {*app.registry.queues(), *(watched_queue(text).name for text in job.work.queue)}
-        observers.append(MetricsObserver(frozenset(app.registry.names), queues))
+        price = job.platform.request_price
+        observers.append(MetricsObserver(frozenset(app.registry.names), queues, request_price=price))
     return observers
 
 

@@ -7,19 +7,21 @@ codes and reasons only the first hundred are told apart, so no message can make 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Metric
 from prometheus_client.exposition import generate_latest
+from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 from sqsjobs import events as ev
 from sqsjobs.job import Job
+from sqsjobs.observability.costs import QueueCost, Sample, costs_of
 from sqsjobs.observability.tallies import Tallies
 
-__all__ = ["CONTENT_TYPE", "OTHER", "UNKNOWN", "MetricsObserver", "exposition", "merged"]
+__all__ = ["CONTENT_TYPE", "OTHER", "UNKNOWN", "MetricsObserver", "costs_told", "exposition", "merged"]
 
 UNKNOWN: Final = "__unknown__"
 """The label of a task or queue that is not in the configuration."""
@@ -43,14 +45,24 @@ class MetricsObserver:
         queues: the names that may be a ``queue`` label.
         registry: where the metrics are registered: the process's own by default, so that the metrics of the
             tasks themselves are exposed beside them. One observer per registry.
+        request_price: dollars for a million requests, for the estimate of what jobs cost; by default AWS's list price
+            for the kind of queue (see `sqsjobs.observability.costs`).
     """
 
-    def __init__(self, tasks: Container[str], queues: Container[str], registry: CollectorRegistry = REGISTRY) -> None:
+    def __init__(
+        self,
+        tasks: Container[str],
+        queues: Container[str],
+        registry: CollectorRegistry = REGISTRY,
+        *,
+        request_price: float | None = None,
+    ) -> None:
         self._tasks = tasks
         self._queues = queues
         self._reasons: set[str] = set()
         tallies = Tallies()
         self._make_metrics(tallies)
+        tallies.derive(lambda families: _costs(families, request_price))
         tallies.register(registry)
         self._turn = tallies.turn
         self._readers: dict[type, Callable[[Any], None]] = {
@@ -221,6 +233,36 @@ class MetricsObserver:
 
     def _worker_ready(self, event: ev.WorkerReady) -> None:
         self._ready.at().set(0 if event.problem else 1)
+
+
+def _costs(families: Sequence[Metric], price: float | None) -> Iterator[Metric]:
+    """Yield what the jobs of each queue have cost since the process began; a side without jobs has no cost yet."""
+    sides = ("queue", "side")
+    requests = GaugeMetricFamily("sqsjobs_sqs_requests_per_job", "Requests to SQS for each job.", labels=sides)
+    empty = GaugeMetricFamily("sqsjobs_sqs_empty_receive_ratio", "Receives without messages.", labels=("queue",))
+    dollars = GaugeMetricFamily(
+        "sqsjobs_sqs_dollars_per_million_jobs", "What requests for a million jobs cost, estimated.", labels=sides
+    )
+    for cost in costs_of(_samples(families)):
+        if (ratio := cost.empty_receive_ratio()) is not None:
+            empty.add_metric((cost.queue,), ratio)
+        for side, per_job in cost.requests_per_job().items():
+            requests.add_metric((cost.queue, side), per_job)
+            dollars.add_metric((cost.queue, side), per_job * cost.price(price))
+    yield from (requests, empty, dollars)
+
+
+def costs_told(expositions: Iterable[str]) -> Iterator[QueueCost]:
+    """Yield what the jobs of each queue cost, by the texts that processes answer to ``GET /metrics``.
+
+    Raises:
+        ValueError: if a text is no such answer.
+    """
+    yield from costs_of(sample for text in expositions for sample in _samples(text_string_to_metric_families(text)))
+
+
+def _samples(families: Iterable[Metric]) -> Iterator[Sample]:
+    return ((sample.name, sample.labels, sample.value) for family in families for sample in family.samples)
 
 
 _words: dict[type, str] = {}

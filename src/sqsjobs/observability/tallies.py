@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import Generic, Protocol, TypeVar
 
@@ -154,6 +154,7 @@ class Tallies(Collector):
     def __init__(self) -> None:
         self.turn = threading.Lock()
         self._families: list[_Collectable] = []
+        self._derivations: list[Callable[[Sequence[Metric]], Iterable[Metric]]] = []
 
     def register(self, registry: CollectorRegistry) -> None:
         """Let `registry` collect them.
@@ -175,6 +176,10 @@ class Tallies(Collector):
         """Make a metric of how values are spread; `bounds` rise."""
         return self._kept(Histograms(name, text, labels, bounds))
 
+    def derive(self, derivation: Callable[[Sequence[Metric]], Iterable[Metric]]) -> None:
+        """Expose, too, what `derivation` makes of all metrics whenever they are collected."""
+        self._derivations.append(derivation)
+
     def describe(self) -> Iterator[Metric]:
         yield from self.collect()
 
@@ -182,6 +187,8 @@ class Tallies(Collector):
         with self.turn:
             families = [family.collect() for family in self._families]
         yield from families
+        for derivation in self._derivations:
+            yield from derivation(families)
 
     def _kept(self, family: F) -> F:
         self._families.append(family)
