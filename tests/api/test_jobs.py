@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import threading
+import time
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -393,24 +396,29 @@ async def test_the_twins_without_a_loop_say_so_in_one(app, double):
             method()
 
 
-def test_an_interrupted_wait_is_given_up(app, double, monkeypatch):
+def test_an_interrupted_wait_is_given_up(app, double):
     """Ctrl-C in result_sync leaves nothing waiting behind it."""
     job = double.enqueue_sync(1)
-    waiting = threading.Thread(target=lambda: None)
-    waiting.start()
-    real = asyncio.run_coroutine_threadsafe
-    given = []
+    followed = app._portal._thread._session._reader._subjects
 
-    def interrupted(coroutine, loop):
-        given.append(real(coroutine, loop))
-        raise_soon = given[-1]
-        monkeypatch.setattr(raise_soon, "result", lambda: (_ for _ in ()).throw(KeyboardInterrupt))
-        return raise_soon
+    def interrupt_once_it_waits():
+        until(lambda: followed)
+        os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(asyncio, "run_coroutine_threadsafe", interrupted)
+    interrupting = threading.Thread(target=interrupt_once_it_waits)
+    interrupting.start()
     with pytest.raises(KeyboardInterrupt):
-        job.result_sync()
-    assert given[0].cancelled()
+        job.result_sync(timeout=20)
+    interrupting.join()
+    until(lambda: not followed)
+
+
+def until(holds):
+    """Wait for what another thread does."""
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 class working_in_a_thread:  # noqa: N801 - it is used as a function

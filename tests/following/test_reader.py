@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -307,6 +308,40 @@ def test_waiters_that_come_and_go_leave_nothing_behind(kind):
         await asyncio.sleep(1)
         assert len(reader._schedule) == 0
         assert all(not ear._jobs for ear in store._shelf.ears)
+
+    in_virtual_time(scenario)(kind())
+
+
+def test_memory_is_flat_however_many_have_waited(kind):
+    """Four times 400 waiters: after the last of them not more is held than after the first, but for their records."""
+
+    async def scenario(store, reader, heard):
+        async def wait(job):
+            with reader.view(job) as view:
+                while (record := await view.next()) and not record.status.ended:
+                    pass
+
+        async def wave():
+            ids = [job_id() for _ in range(400)]
+            for job in ids:
+                await store.claim(request(job))
+            waiting = asyncio.gather(*map(wait, ids))
+            await asyncio.sleep(10)
+            for job in ids:
+                await store.change(job, 1, succeed())
+            await waiting
+            store._shelf.records.clear()
+            store.reads.clear()
+            await asyncio.sleep(100)
+            gc.collect()
+            return tracemalloc.get_traced_memory()[0]
+
+        tracemalloc.start()
+        try:
+            held = [await wave() for _ in range(4)]
+        finally:
+            tracemalloc.stop()
+        assert held[-1] < held[0] + 100_000, held
 
     in_virtual_time(scenario)(kind())
 
