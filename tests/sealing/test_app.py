@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.sealing.samples import NEW, OLD
 
-from sqsjobs import App, ConfigurationError, MemorySQS, MemoryTransport, Signing, UntrustedEnvelope
+from sqsjobs import AesKey, App, ConfigurationError, MemorySQS, MemoryTransport, Signing, UntrustedEnvelope
 from sqsjobs.settings import Settings
 from sqsjobs.testing import MemoryApp
 
@@ -97,8 +97,26 @@ def test_keys_stand_in_no_file_of_the_project(tmp_path: Path):
     assert NEW.text not in repr(Settings.load({"SQSJOBS_SIGNING_KEYS": NEW.text}, tmp_path))
 
 
-async def test_an_app_in_memory_needs_no_keys():
-    """Its tests read what was enqueued."""
+async def test_an_app_finds_its_encryption_in_the_environment(monkeypatch):
+    """S5: keys and threshold, and what the program says goes before."""
+    monkeypatch.setenv("SQSJOBS_ENCRYPTION_KEYS", AesKey.new("e").text)
+    monkeypatch.setenv("SQSJOBS_COMPRESS_OVER", "20")
+    header = json.loads(json.loads(await sent_by(App("shop", transport=transport(), store=None)))["header"])
+    assert (header["encrypted"]["key"], header["compressed"]) == ("e", "zlib")
+    async with App("shop", transport=transport(), store=None, compress_over=None) as app:
+        assert app.sealing.compress_over is None
+        assert app.sealing.encryption is not None
+        assert app.sealing.encryption.require_encryption
+    async with App("shop", transport=transport(), store=None, encryption=None) as app:
+        assert (app.sealing.compress_over, app.sealing.encryption) == (20, None)
+    monkeypatch.setenv("SQSJOBS_COMPRESS_OVER", "some")
+    with pytest.raises(ConfigurationError, match="is a number of bytes, not 'some'"):
+        await App("shop", transport=transport(), store=None).__aenter__()
+
+
+async def test_an_app_in_memory_needs_no_keys(monkeypatch):
+    """Its tests read what was enqueued, whatever the environment says."""
+    monkeypatch.setenv("SQSJOBS_COMPRESS_OVER", "0")
     app = App("shop", signing=Signing([NEW]))
 
     @app.task()

@@ -55,7 +55,7 @@ class App(Jobs):
         tracking: how much of a job is recorded: "full" by default.
         signing: the keys with which envelopes are signed and verified; None for none.
         encryption: the keys with which envelopes are encrypted and decrypted; None for none.
-        compress_over: bytes of an envelope above which it is compressed; never by default.
+        compress_over: bytes of an envelope above which it is compressed; None for never.
         keep_envelopes: whether records keep the envelopes of jobs, arguments and all, so that `JobHandle.retry` can
             send them again; those that are encrypted are kept so.
         environment: such as "production": an envelope sealed in another one is refused.
@@ -82,7 +82,7 @@ class App(Jobs):
         tracking: Tracking | None = None,
         signing: Signing | Unset | None = UNSET,
         encryption: Encryption | Unset | None = UNSET,
-        compress_over: int | None = None,
+        compress_over: int | Unset | None = UNSET,
         keep_envelopes: bool = True,
         environment: str | None = None,
         lifespan: Lifespan | None = None,

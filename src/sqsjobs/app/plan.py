@@ -66,7 +66,7 @@ class Plan:
         tracking: how much of a job is recorded.
         signing: the keys of signatures, or None for none.
         encryption: the keys of encryption, or None for none.
-        compress_over: bytes above which an envelope is compressed.
+        compress_over: bytes above which an envelope is compressed, or None for never.
         environment: what envelopes are bound to beside their queue.
         keep_envelopes: whether records keep envelopes.
         observers: hear of everything.
@@ -81,7 +81,7 @@ class Plan:
     tracking: Tracking | None = None
     signing: Signing | Unset | None = UNSET
     encryption: Encryption | Unset | None = UNSET
-    compress_over: int | None = None
+    compress_over: int | Unset | None = UNSET
     environment: str | None = None
     keep_envelopes: bool = True
     observers: tuple[Observer, ...] = ()
@@ -158,7 +158,7 @@ class Plan:
         return Sealing(
             signing=signing_of(settings) if self.signing is UNSET else self.signing,
             encryption=encryption_of(settings) if self.encryption is UNSET else self.encryption,
-            compress_over=compression_of(settings) if self.compress_over is None else self.compress_over,
+            compress_over=compression_of(settings) if self.compress_over is UNSET else self.compress_over,
             # The name that others know the queue by; a transport of the program's own may add no prefix at all.
             queue_prefix=getattr(transport, "queue_prefix", ""),
             environment=settings.environment or "" if self.environment is None else self.environment,

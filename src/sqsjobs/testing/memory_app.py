@@ -84,6 +84,7 @@ class MemoryApp:
             tracking=before.tracking if self._store else "off",
             signing=None,
             encryption=None,
+            compress_over=None,
             observers=(*before.observers, self.events, self._starts),
             clock=self.clock,
         )
