@@ -15,7 +15,6 @@ from unittest.mock import patch
 
 import boto3
 from moto.core.authorization import enable_iam_authentication
-from moto.core.exceptions import AccessDeniedError
 from moto.iam.access_control import IAMRequest
 
 from sqsjobs.access.place import Place
@@ -68,24 +67,34 @@ def closed_gate() -> Iterator[list[Asked]]:
     judge = IAMRequest.check_action_permitted
 
     def check(request: Any, resource: str) -> None:
-        request._action = request._action.removesuffix("Batch")
-        arn = _arn(json.loads(request._body or "{}"), resource)
-        allowed = True
-        try:
-            judge(request, arn)
-        except AccessDeniedError:
-            allowed = False
-            raise
-        finally:
-            asked.append(Asked(request._access_key._access_key_id, request._action, arn, allowed))
+        parameters = json.loads(request._body or "{}")
+        for action, arn in _rights(request._action, parameters, resource):
+            request._action, allowed = action, False
+            try:
+                judge(request, arn)
+                allowed = True
+            finally:
+                asked.append(Asked(request._access_key._access_key_id, action, arn, allowed))
 
     with patch.object(IAMRequest, "check_action_permitted", check), enable_iam_authentication():
         yield asked
 
 
+def _rights(action: str, parameters: dict[str, Any], resource: str) -> list[tuple[str, str]]:
+    """What a call needs: a transaction on DynamoDB the rights of its steps."""
+    if action == "dynamodb:TransactWriteItems":
+        steps = [(name, step) for item in parameters["TransactItems"] for name, step in item.items()]
+        return [(f"dynamodb:{name}Item", _arn(step, resource)) for name, step in steps]
+    return [(action.removesuffix("Batch"), _arn(parameters, resource))]
+
+
 def _arn(parameters: dict[str, Any], resource: str) -> str:
+    if "RequestItems" in parameters:
+        (table,) = parameters["RequestItems"]
+        return PLACE.table(table)
     if "TableName" in parameters:
-        return PLACE.table(parameters["TableName"].rpartition("/")[2])
+        table = PLACE.table(parameters["TableName"])
+        return f"{table}/index/{parameters['IndexName']}" if "IndexName" in parameters else table
     if "SourceArn" in parameters:
         return str(parameters["SourceArn"])
     queue = parameters.get("QueueName") or parameters.get("QueueUrl", "").rpartition("/")[2]

@@ -8,7 +8,7 @@ import pytest
 from tests.access.evaluator import Request, allows
 
 from sqsjobs.access.estate import key_of, queue_pair, table_of
-from sqsjobs.access.grants import Grantable, Role
+from sqsjobs.access.grants import EnvelopeKey, Grantable, Role, Table
 from sqsjobs.access.place import Place
 from sqsjobs.access.policies import identity_policy
 from sqsjobs.errors import ConfigurationError
@@ -71,13 +71,18 @@ def test_an_admin_makes_queues_and_sends_dead_letters_back():
 def test_an_api_reads_records_and_touches_no_queue():
     """S7: the job store alone, and that for reading."""
     held = rights(identity_policy(EVERYTHING, ["api"]))
+    table = "arn:aws:dynamodb:eu-west-1:111122223333:table/jobs"
     assert held == {
-        "arn:aws:dynamodb:eu-west-1:111122223333:table/jobs": {
-            "dynamodb:BatchGetItem",
-            "dynamodb:GetItem",
-            "dynamodb:Query",
-        }
+        table: {"dynamodb:BatchGetItem", "dynamodb:GetItem"},
+        f"{table}/index/by_day": {"dynamodb:Query"},
+        f"{table}/index/by_end": {"dynamodb:Query"},
     }
+
+
+def test_a_table_in_another_region():
+    """S7: the store's URL may name its region."""
+    (table,) = table_of("dynamodb://jobs?region=eu-central-1", PLACE)
+    assert table == Table("arn:aws:dynamodb:eu-central-1:111122223333:table/jobs")
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -106,6 +111,13 @@ def test_a_key_serves_through_sqs_alone(role):
     assert allows(policy, Request("", "kms:GenerateDataKey", KEY, through_sqs))
     assert not allows(policy, Request("", "kms:Decrypt", KEY))
     assert not allows(policy, Request("", "kms:Encrypt", KEY, through_sqs))
+
+
+def test_the_key_of_envelopes():
+    """S7: a producer encrypts, and reads nothing."""
+    held = {role: rights(identity_policy([EnvelopeKey(KEY)], [role])) for role in ("producer", "worker", "admin")}
+    assert held["producer"] == {KEY: {"kms:GenerateDataKey"}}
+    assert held["worker"] == held["admin"] == {KEY: {"kms:Decrypt", "kms:GenerateDataKey"}}
 
 
 def test_a_queue_without_a_key_needs_no_right_on_one():

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from urllib.parse import parse_qsl, urlsplit
 
 from sqsjobs.access.grants import DeadLetters, Grantable, Key, Queue, Table
 from sqsjobs.access.place import Place
@@ -11,7 +12,7 @@ from sqsjobs.errors import ConfigurationError
 from sqsjobs.transport.address import dead_letter_name
 from sqsjobs.transport.base import is_fifo
 
-__all__ = ["QueuePair", "key_of", "queue_pair", "table_of"]
+__all__ = ["QueuePair", "checked_key", "key_of", "queue_pair", "table_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,12 @@ def queue_pair(queue: str, place: Place, *, prefix: str = "", dead_letter_queue:
 
 
 def key_of(arn: str, place: Place) -> Key:
-    """Return the KMS key of that ARN.
+    """Return the KMS key of queues that has that ARN; raises what `checked_key` raises."""
+    return Key(checked_key(arn), place)
+
+
+def checked_key(arn: str) -> str:
+    """Return the ARN of a KMS key.
 
     Raises:
         ConfigurationError: if it is no ARN of a key: aliases and ids name no key in a policy.
@@ -56,11 +62,13 @@ def key_of(arn: str, place: Place) -> Key:
             f"{arn!r} is no ARN of a KMS key, such as arn:aws:kms:eu-west-1:111122223333:key/…: "
             f"a policy that names a key by its alias allows nothing"
         )
-    return Key(arn, place)
+    return arn
 
 
 def table_of(store_url: str | None, place: Place) -> Iterable[Grantable]:
     """Return the table behind the URL of a job store; nothing, where the store is not at AWS."""
-    scheme, _, rest = (store_url or "").partition("://")
-    name = rest.partition("?")[0].strip("/")
-    return [Table(place.table(name))] if scheme == "dynamodb" and name else []
+    parts = urlsplit(store_url or "")
+    if parts.scheme != "dynamodb" or not parts.netloc:
+        return []
+    region = dict(parse_qsl(parts.query)).get("region", place.region)
+    return [Table(replace(place, region=region).table(parts.netloc))]

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, Protocol, TypeAlias
 
 from sqsjobs.access.place import Place
 
-__all__ = ["DeadLetters", "Grant", "Grantable", "Key", "Queue", "Role", "Table"]
+__all__ = ["DeadLetters", "EnvelopeKey", "Grant", "Grantable", "Key", "Queue", "Role", "Table"]
 
 Role: TypeAlias = Literal["producer", "worker", "admin", "api"]
 """What a process does: it enqueues, runs jobs, administers queues and dead letters, or reads records for a web API."""
@@ -111,20 +111,40 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
+class EnvelopeKey:
+    """The KMS key with which the app itself encrypts envelopes."""
+
+    arn: str
+
+    def grants(self, role: Role) -> Iterator[Grant]:
+        match role:
+            case "producer":
+                yield Grant(self.arn, frozenset({"kms:GenerateDataKey"}))
+            case "worker" | "admin":  # which send what they have decrypted anew: long delays, dead letters
+                yield Grant(self.arn, frozenset({"kms:Decrypt", "kms:GenerateDataKey"}))
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
-    """The DynamoDB table of a job store."""
+    """The DynamoDB table of a job store, and the indexes by which it lists jobs."""
 
     arn: str
 
     def grants(self, role: Role) -> Iterator[Grant]:
         yield Grant(self.arn, frozenset(f"dynamodb:{action}" for action in _ON_TABLE[role]))
+        if role in ("admin", "api"):
+            for index in ("by_day", "by_end"):
+                yield Grant(f"{self.arn}/index/{index}", frozenset({"dynamodb:Query"}))
 
 
 _ON_TABLE: Final[Mapping[Role, tuple[str, ...]]] = {
-    "producer": ("DeleteItem", "GetItem", "PutItem", "UpdateItem"),
-    "worker": ("DeleteItem", "GetItem", "PutItem", "UpdateItem"),
-    "admin": ("BatchGetItem", "GetItem", "Query", "UpdateItem"),
-    "api": ("BatchGetItem", "GetItem", "Query"),
+    "producer": ("BatchGetItem", "DeleteItem", "GetItem", "PutItem"),
+    "worker": ("BatchGetItem", "DeleteItem", "GetItem", "PutItem", "UpdateItem"),
+    "admin": (
+        *("CreateTable", "DescribeTable", "DescribeTimeToLive", "UpdateTable", "UpdateTimeToLive"),
+        *("BatchGetItem", "DeleteItem", "GetItem", "PutItem", "UpdateItem"),
+    ),
+    "api": ("BatchGetItem", "GetItem"),
 }
 
 

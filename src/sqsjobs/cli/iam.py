@@ -11,8 +11,8 @@ from typing import Annotated, get_args
 import msgspec
 from cyclopts import Parameter
 
-from sqsjobs.access.estate import QueuePair, key_of, queue_pair, table_of
-from sqsjobs.access.grants import Grantable, Role
+from sqsjobs.access.estate import QueuePair, checked_key, key_of, queue_pair, table_of
+from sqsjobs.access.grants import EnvelopeKey, Grantable, Role
 from sqsjobs.access.place import ACCOUNT, REGION, Place
 from sqsjobs.access.policies import Sources, identity_policy, queue_attributes
 from sqsjobs.app import App
@@ -51,6 +51,9 @@ def iam(
     kms_key: Annotated[
         tuple[str, ...], Parameter(help="The ARN of a customer-managed key of the queues. May be repeated.")
     ] = (),
+    envelope_key: Annotated[
+        tuple[str, ...], Parameter(help="The ARN of a KMS key by which the app encrypts. May be repeated.")
+    ] = (),
     backends: Backends = NO_BACKENDS,
 ) -> None:
     """Print the least rights that a role needs at AWS, as an IAM policy.
@@ -72,6 +75,7 @@ def iam(
     for pair in _pairs(loaded, estate, place):
         things += [pair.queue, pair.dead_letters]
     things += [key_of(arn, place) for arn in kms_key]
+    things += [EnvelopeKey(checked_key(arn)) for arn in envelope_key]
     _print(identity_policy([*things, *_table(loaded, place)], role), place)
 
 
