@@ -43,12 +43,27 @@ def main() -> int:
     folder = options.folder or Path(tempfile.mkdtemp(prefix="sqsjobs-chaos-"))
     console = Console()
     console.print(f"seed {seed}, ledgers in {folder}", highlight=False)
-    results = asyncio.run(_all(options, seed, folder, console))
+    results: list[Result] = []
+    with _bars(console) as bars:
+        for name in options.part or PARTS:
+            results.append(_run(name, options, seed, folder, bars))
+            if options.ledger:  # after every part, for runs that are broken off
+                save(results, seed, _command(), options.ledger)
     show(results, console)
-    if options.ledger:
-        save(
-            results, seed, "make chaos" + (f" ARGS='{' '.join(sys.argv[1:])}'" if sys.argv[1:] else ""), options.ledger
-        )
+    return 1 if _tell_what_failed(results, seed, console) else 0
+
+
+def _run(name: str, options: argparse.Namespace, seed: int, folder: Path, bars: Progress) -> Result:
+    part = PARTS[name]
+    size = options.size or (part.short if options.short else part.size)
+    bar = bars.add_task(name, total=1.0)
+    progress = partial(_show, bars, bar)
+    result = asyncio.run(run_part(name, size, seed, folder / name, limit=options.minutes * 60, progress=progress))
+    bars.update(bar, completed=1.0, description=f"{name}{' FAILED' if result.violations else ''}")
+    return result
+
+
+def _tell_what_failed(results: list[Result], seed: int, console: Console) -> bool:
     failed = [result for result in results if result.violations]
     for result in failed:
         console.print(
@@ -56,29 +71,16 @@ def main() -> int:
             f"    make chaos ARGS='--part {result.part} --size {result.size} --seed {seed}'",
             highlight=False,
         )
-    return 1 if failed else 0
+    return bool(failed)
 
 
-async def _all(options: argparse.Namespace, seed: int, folder: Path, console: Console) -> list[Result]:
-    results = []
-    columns = (
-        TextColumn("{task.description:<14}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console) as bar:
-        for name in options.part or PARTS:
-            part = PARTS[name]
-            size = options.size or (part.short if options.short else part.size)
-            task = bar.add_task(name, total=1.0)
-            results.append(
-                await run_part(
-                    name, size, seed, folder / name, limit=options.minutes * 60, progress=partial(_show, bar, task)
-                )
-            )
-            bar.update(task, completed=1.0, description=f"{name}{' FAILED' if results[-1].violations else ''}")
-    return results
+def _bars(console: Console) -> Progress:
+    share = TextColumn("{task.percentage:>3.0f} %")
+    return Progress(TextColumn("{task.description:<20}"), BarColumn(), share, TimeElapsedColumn(), console=console)
+
+
+def _command() -> str:
+    return "make chaos" + (f" ARGS='{' '.join(sys.argv[1:])}'" if sys.argv[1:] else "")
 
 
 def _show(bar: Progress, task: TaskID, done: float) -> None:

@@ -56,6 +56,17 @@ class Checked:
     overlaps: Counter[str] = field(default_factory=Counter)
     violations: list[str] = field(default_factory=list)
 
+    def written(self) -> dict[str, object]:
+        """Return everything but the violations, for JSON."""
+        return {
+            "sent": self.sent,
+            "completed": self.completed,
+            "dead letters": self.dead_lettered,
+            "runs": self.runs,
+            "repeated runs by cause": self.repeated,
+            "overlapping runs by cause": self.overlaps,
+        }
+
 
 def check(ledger: Ledger, letters: list[Letter], records: Mapping[str, JobRecord] | None) -> Checked:
     """Judge what happened when everything has come to rest.

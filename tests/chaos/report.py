@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import subprocess
 from collections import Counter
@@ -87,7 +86,6 @@ def show(results: list[Result], console: Console) -> None:
 
 
 def _part(result: Result) -> dict[str, Any]:
-    checked = {} if result.checked is None else dataclasses.asdict(result.checked)
     faults: dict[str, dict[str, int]] = {}
     for (operation, kind), times in sorted(result.injected.items()):
         faults.setdefault(operation, {})[kind] = times
@@ -96,7 +94,7 @@ def _part(result: Result) -> dict[str, Any]:
         result.unit: result.size,
         "seconds": round(result.seconds, 1),
         **result.figures,
-        **checked,
+        **(result.checked or Checked()).written(),
         "violations": result.violations,
         "faults": faults,
     }

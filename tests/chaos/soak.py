@@ -32,7 +32,7 @@ from tests.chaos.worker import Worker
 
 from sqsjobs.job import Call
 
-__all__ = ["LIMITS", "Sample", "Soaked", "soak"]
+__all__ = ["LIMITS", "Sample", "Soaked", "soak", "written"]
 
 RATE: Final = 100
 """Jobs a second."""
@@ -206,7 +206,7 @@ def main() -> int:
         bar.update(task, completed=1.0)
     _show(soaked, console)
     if options.ledger:
-        options.ledger.write_text(json.dumps(_written(soaked, seed, options.minutes), indent=2) + "\n")
+        options.ledger.write_text(json.dumps(written(soaked, seed, options.minutes), indent=2) + "\n")
     return 1 if soaked.failed else 0
 
 
@@ -230,7 +230,8 @@ def _show(soaked: Soaked, console: Console) -> None:
         console.print(f"[red]{violation}", highlight=False)
 
 
-def _written(soaked: Soaked, seed: int, minutes: float) -> dict[str, Any]:
+def written(soaked: Soaked, seed: int, minutes: float) -> dict[str, Any]:
+    """Return everything, as what JSON can say."""
     return {
         "rig": "soak",
         "commit": commit(),
@@ -244,7 +245,7 @@ def _written(soaked: Soaked, seed: int, minutes: float) -> dict[str, Any]:
         "verdicts": {name: soaked.verdict(name) for name in LIMITS},
         "faults": soaked.faults,
         "violations": soaked.violations,
-        **{name: value for name, value in asdict(soaked.checked).items() if name != "violations"},
+        **soaked.checked.written(),
     }
 
 

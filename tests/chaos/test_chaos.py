@@ -22,7 +22,10 @@ REPEATED = {
 
 @pytest.mark.parametrize("name", [name for name in PARTS if not name.endswith("-bare")])
 async def test_nothing_is_lost_and_every_repetition_is_explained(name: str, tmp_path: Path) -> None:
-    """R1-R10, R12, R40, R59, I1-I4, I10-I13, I15, I19: real processes, real signals, a hostile server."""
+    """R1, R2, R4, R5, R6, R8, R9, R10, R12: signals. R23, R25, R26, R28, R29, R34, R35, R59: faults.
+
+    And I1, I2, I3, I4, I11, I12, I13, I15, I19, with real processes and over HTTP.
+    """
     result = await run_part(name, PARTS[name].short, SEED, tmp_path / name)
     assert result.violations == [], f"see {result.folder}"
     assert result.checked is not None
