@@ -50,7 +50,7 @@ def main() -> int:
     console.print(f"seeds {first} to {first + options.inputs - 1}, in {options.cores} processes")
     tally = _play_many(options, first, console)
     console.print(tally.as_table())
-    console.print(f"\n{tally.in_words()}, in {tally.seconds:.0f} s")
+    console.print(f"\n{tally.in_words()}, in {tally.seconds:.0f} s, {tally.score.seconds:.0f} s of processor time")
     if options.ledger is not None:
         options.ledger.write_text(json.dumps(tally.as_json(), indent=2) + "\n")
     return 1 if tally.failed else 0

@@ -53,6 +53,7 @@ class Score:
         slowest: seconds of the slowest input of each target.
         greediest: bytes of memory of the greediest one, for each byte of a large input.
         measured: inputs whose memory was measured.
+        seconds: of processor time, that of making the inputs included.
         findings: what must not be.
     """
 
@@ -60,12 +61,14 @@ class Score:
     slowest: dict[str, float] = field(default_factory=dict)
     greediest: dict[str, float] = field(default_factory=dict)
     measured: int = 0
+    seconds: float = 0.0
     findings: list[Finding] = field(default_factory=list)
 
     def add(self, other: Score) -> None:
         """Add another one."""
         self.outcomes += other.outcomes
         self.measured += other.measured
+        self.seconds += other.seconds
         self.findings += other.findings
         for name, seconds in other.slowest.items():
             self.slowest[name] = max(seconds, self.slowest.get(name, 0.0))
@@ -84,9 +87,10 @@ def input_of(seed: int, only: str | None = None) -> tuple[str, Any]:
 def play_all(seeds: Sequence[int], only: str | None = None) -> Score:
     """Feed the inputs of many seeds."""
     _prepare()
-    score = Score()
+    score, began = Score(), time.thread_time()
     for seed in seeds:
         play(seed, score, only)
+    score.seconds = time.thread_time() - began
     return score
 
 
@@ -154,7 +158,7 @@ def _shown(given: Any) -> str:
 def flip_bits(places: Sequence[int]) -> Score:
     """Feed sealed messages with every one of their bits flipped; of the same job, sealed anew by each of the layers."""
     _prepare()
-    score = Score()
+    score, began = Score(), time.thread_time()
     genuine = [layered for layered in SEALED if layered.layers not in ("plain", "compressed")]
     for place in places:
         layered = genuine[place % len(genuine)]
@@ -162,6 +166,7 @@ def flip_bits(places: Sequence[int]) -> Score:
             score.outcomes["every bit", "refused"] += bit_flips(layered)
         except Forgery as forgery:
             score.findings.append(Finding(place, "every bit", "forgery", str(forgery), layered.body))
+    score.seconds = time.thread_time() - began
     return score
 
 

@@ -59,6 +59,7 @@ class Tally:
             "inputs": self.score.outcomes.total(),
             "first_seed": self.first,
             "seconds": round(self.seconds, 1),
+            "processor_seconds": round(self.score.seconds, 1),
             "targets": {
                 name: {
                     "inputs": self.fed(name).total(),
