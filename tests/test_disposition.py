@@ -26,6 +26,7 @@ from sqsjobs.job import JobStatus
 from sqsjobs.outcome import (
     AlreadyEnded,
     AlreadyRunning,
+    BlobsDown,
     Cancelled,
     Crashed,
     CrashLimitReached,
@@ -78,6 +79,7 @@ EVERY_KIND: list[Outcome] = [
     CrashLimitReached(3),
     Overdelivered(9),
     StoreDown("away"),
+    BlobsDown("away"),
     KeysDown("away"),
 ]
 
@@ -107,6 +109,7 @@ def test_there_is_an_example_of_every_outcome():
         (AlreadyEnded(JobStatus.FAILED), Verdict(Delete())),
         (NotDue(50), Verdict(Hide(50))),
         (StoreDown("x"), Verdict(Hide(10))),
+        (BlobsDown("x"), Verdict(Hide(10))),
         (KeysDown("x"), Verdict(Hide(10))),
         (Unknown("unknown-task", "x"), Verdict(Hide(30))),
     ],

@@ -19,9 +19,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from sqsjobs.app import App
+from sqsjobs.blobs import Blobs, FileBlobs, S3Blobs
 from sqsjobs.context import CallNext, JobContext, LeaseState, Middleware, current_job
 from sqsjobs.errors import (
     AccessDenied,
+    BlobsUnavailable,
     CannotRetry,
     ConfigurationError,
     DelayTooLong,
@@ -39,6 +41,8 @@ from sqsjobs.errors import (
     LeaseLost,
     LifespanFailed,
     NoJobStore,
+    PayloadMismatch,
+    PayloadMissing,
     PayloadTooLarge,
     QueueNotFound,
     Reject,
@@ -133,6 +137,9 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "JobStore",
     "MemoryStore",
     "SqliteStore",
+    "Blobs",
+    "S3Blobs",
+    "FileBlobs",
     # Sealed messages
     "Signing",
     "HmacKey",
@@ -178,6 +185,9 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "RequestRejected",
     "TransportUnavailable",
     "Throttled",
+    "PayloadMissing",
+    "PayloadMismatch",
+    "BlobsUnavailable",
     "KeysUnavailable",
     "StoreError",
     "StoreUnavailable",

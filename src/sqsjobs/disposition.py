@@ -15,6 +15,7 @@ from sqsjobs.job import JobStatus
 from sqsjobs.outcome import (
     AlreadyEnded,
     AlreadyRunning,
+    BlobsDown,
     Cancelled,
     Crashed,
     CrashLimitReached,
@@ -218,7 +219,7 @@ def decide(outcome: Outcome, situation: Situation) -> Verdict:  # noqa: C901, PL
         case Overdelivered(deliveries):
             detail = f"all {situation.retry.max_attempts} attempts were used up by delivery {deliveries}"
             return _exhausted(situation, "exhausted", detail, Failure("sqsjobs.Exhausted", detail), attempt_back=True)
-        case StoreDown() | KeysDown():
+        case StoreDown() | KeysDown() | BlobsDown():
             return _kept(situation, _STORE_PAUSE * (1 + 2 * situation.random))
         case _:
             assert_never(outcome)
@@ -290,7 +291,8 @@ class Annotation(msgspec.Struct, frozen=True, omit_defaults=True):
     """Why a message is in the dead-letter queue: the JSON of its one attribute, at most 2 KiB.
 
     Attributes:
-        reason: ``invalid-envelope``, that of an `UntrustedEnvelope`, ``invalid-arguments``, ``unknown-task``, ``unsupported-version``, ``exhausted``,
+        reason: ``invalid-envelope``, that of an `UntrustedEnvelope`, ``invalid-arguments``, ``payload-missing``, ``payload-mismatch``,
+            ``unknown-task``, ``unsupported-version``, ``exhausted``,
             ``failed`` (for good), ``timed-out`` (for good), ``rejected``, ``crash-limit`` or ``retention``.
         queue: the queue it came from.
         worker: which worker put it here.

@@ -12,7 +12,7 @@ import msgspec
 
 from sqsjobs import limits
 from sqsjobs.errors import EnvelopeOverLimit, InvalidEnvelope, UnsupportedVersion
-from sqsjobs.job import NO_HEADERS, Job, checked_job_id
+from sqsjobs.job import NO_HEADERS, Blob, Job, checked_job_id
 
 __all__ = ["MAX_ENVELOPE_BYTES", "VERSION", "decode", "encode", "version_of", "without_noncharacters"]
 
@@ -30,6 +30,11 @@ _Date: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=253_402_300_799)]
 """Seconds since 1970, to the end of the year 9999: what every job store and every calendar can hold."""
 
 
+class _Blob(msgspec.Struct):
+    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+    size: _Count
+
+
 class _Envelope(msgspec.Struct, omit_defaults=True):
     sqsjobs: int
     task: str
@@ -40,6 +45,7 @@ class _Envelope(msgspec.Struct, omit_defaults=True):
     epoch: _Count = 0
     attempts: _Count = 0
     not_before: _Date | None = None
+    blob: _Blob | None = None
 
 
 class _Version(msgspec.Struct):
@@ -58,12 +64,13 @@ def encode(job: Job) -> str:
             sqsjobs=VERSION,
             task=job.task,
             id=job.id,
-            args=msgspec.Raw(job.arguments),
+            args=_NO_ARGUMENTS if job.blob else msgspec.Raw(job.arguments),
             headers=dict(job.headers),
             enqueued_at=job.enqueued_at,
             epoch=job.epoch,
             attempts=job.attempts,
             not_before=job.not_before,
+            blob=_Blob(job.blob.sha256, job.blob.size) if job.blob else None,
         )
     )
     return without_noncharacters(body.decode())
@@ -120,6 +127,7 @@ def decode(body: str, *, queue: str, message_id: str, group: str | None = None, 
         epoch=envelope.epoch,
         attempts=envelope.attempts,
         not_before=envelope.not_before,
+        blob=Blob(envelope.blob.sha256, envelope.blob.size) if envelope.blob else None,
     )
 
 

@@ -24,6 +24,8 @@ The tree of errors::
     ├── LifespanFailed            the app's lifespan raised before a worker took any job
     ├── InvalidEnvelope           a message body that is no job (poison)
     │   ├── EnvelopeOverLimit     … because it is larger or deeper than an envelope may be
+    │   ├── PayloadMissing        … because its arguments, kept elsewhere, are gone
+    │   ├── PayloadMismatch       … because what is kept elsewhere is not what it speaks of
     │   └── UntrustedEnvelope     … because it is not what somebody with the keys has sealed
     ├── UnsupportedVersion        an envelope newer than this worker reads
     ├── TransportError            a call to SQS failed
@@ -32,6 +34,7 @@ The tree of errors::
     │   ├── RequestRejected       … because SQS found the request itself wrong
     │   └── TransportUnavailable  … and may succeed when tried again
     │       └── Throttled         … because too much was asked at once
+    ├── BlobsUnavailable          large arguments or results could not be kept or read; worth another try
     ├── KeysUnavailable           a key service did not answer; worth another try
     └── StoreError                a call to the job store failed
         └── StoreUnavailable      … and may succeed when tried again
@@ -49,6 +52,7 @@ from typing import Any
 
 __all__ = [
     "AccessDenied",
+    "BlobsUnavailable",
     "CannotRetry",
     "ConfigurationError",
     "DelayTooLong",
@@ -66,6 +70,8 @@ __all__ = [
     "LeaseLost",
     "LifespanFailed",
     "NoJobStore",
+    "PayloadMismatch",
+    "PayloadMissing",
     "PayloadTooLarge",
     "QueueNotFound",
     "Reject",
@@ -364,6 +370,25 @@ class UntrustedEnvelope(InvalidEnvelope):
     def __init__(self, code: str, problem: str) -> None:
         super().__init__(problem)
         self.code = code
+
+
+class PayloadMissing(InvalidEnvelope):
+    """Raised when the arguments of a job are not where they were kept: they have expired, or were deleted."""
+
+    code = "payload-missing"
+
+
+class PayloadMismatch(InvalidEnvelope):
+    """Raised when what is kept as a job's arguments is not what its message speaks of."""
+
+    code = "payload-mismatch"
+
+
+class BlobsUnavailable(SqsJobsError):
+    """Raised when arguments or results cannot be kept, or read, where they are kept beside queue and job store.
+
+    Nothing is sent then, and what came is kept for later.
+    """
 
 
 class UnsupportedVersion(SqsJobsError):

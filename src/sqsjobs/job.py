@@ -18,7 +18,7 @@ from uuid import UUID
 
 import msgspec
 
-__all__ = ["Call", "Job", "JobId", "JobStatus", "Progress", "checked_job_id", "new_job_id"]
+__all__ = ["Blob", "Call", "Job", "JobId", "JobStatus", "Progress", "checked_job_id", "new_job_id"]
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -96,6 +96,18 @@ class Progress:
     at: float = 0.0
 
 
+class Blob(msgspec.Struct, frozen=True, gc=False):
+    """What is kept beside the queue, as the envelope speaks of it; where it is kept, nothing but configuration says.
+
+    Attributes:
+        sha256: its digest, 64 hexadecimal digits.
+        size: its bytes.
+    """
+
+    sha256: str
+    size: int
+
+
 class Job(msgspec.Struct, frozen=True, gc=False):
     """One call of a task, to be run.
 
@@ -110,6 +122,7 @@ class Job(msgspec.Struct, frozen=True, gc=False):
         epoch: how often the job was sent anew (0 the first time); part of the deduplication id.
         attempts: attempts used up before this sending; not 0 only for a job re-sent without a job store.
         not_before: seconds since 1970 before which it must not start, or None.
+        blob: what the arguments are kept as, where they do not travel in the message, or None.
     """
 
     id: JobId
@@ -122,6 +135,7 @@ class Job(msgspec.Struct, frozen=True, gc=False):
     epoch: int = 0
     attempts: int = 0
     not_before: float | None = None
+    blob: Blob | None = None
 
     def __repr__(self) -> str:  # observers print events, and arguments and headers belong into no log
         return f"<Job {self.id} of task {self.task!r} on queue {self.queue!r}>"

@@ -14,6 +14,7 @@ from sqsjobs.job import JobStatus
 __all__ = [
     "AlreadyEnded",
     "AlreadyRunning",
+    "BlobsDown",
     "Cancelled",
     "CrashLimitReached",
     "Crashed",
@@ -216,6 +217,13 @@ class KeysDown:
     problem: str
 
 
+@dataclass(frozen=True, slots=True)
+class BlobsDown:
+    """The arguments, which are kept beside the queue, cannot be read now."""
+
+    problem: str
+
+
 Outcome: TypeAlias = (
     Succeeded
     | Failed
@@ -238,6 +246,7 @@ Outcome: TypeAlias = (
     | Overdelivered
     | StoreDown
     | KeysDown
+    | BlobsDown
 )
 """What became of a delivery: of the run it led to, or why it led to none."""
 

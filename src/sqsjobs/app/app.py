@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack  # Any: tasks of every signature
 
@@ -13,6 +13,7 @@ from sqsjobs.app.plan import UNSET, Plan, PlanChanges, Unset, Whereabouts
 from sqsjobs.app.portal import Portal
 from sqsjobs.app.session import Backends, Session
 from sqsjobs.app.tally import Tally
+from sqsjobs.blobs import Blobs
 from sqsjobs.context import Middleware
 from sqsjobs.errors import (
     ConfigurationError,
@@ -27,6 +28,7 @@ from sqsjobs.registry import Registry, tasks_in
 from sqsjobs.sealing import Encryption, Sealing, Signing
 from sqsjobs.settings import Settings
 from sqsjobs.store.base import JobStore
+from sqsjobs.store.bounds import bounded_result
 from sqsjobs.store.tracking import Tracking
 from sqsjobs.task import AsyncTask, Declare, Task, remote_task
 from sqsjobs.transport.base import Transport
@@ -56,6 +58,7 @@ class App(Jobs):
         signing: the keys with which envelopes are signed and verified; None for none.
         encryption: the keys with which envelopes are encrypted and decrypted; None for none.
         compress_over: bytes of an envelope above which it is compressed; None for never.
+        blobs: where large arguments and results are kept, `S3Blobs` or `FileBlobs`; without, they are refused.
         keep_envelopes: whether records keep the envelopes of jobs, arguments and all, so that `JobHandle.retry` can
             send them again; those that are encrypted are kept so.
         environment: such as "production": an envelope sealed in another one is refused.
@@ -83,6 +86,7 @@ class App(Jobs):
         signing: Signing | Unset | None = UNSET,
         encryption: Encryption | Unset | None = UNSET,
         compress_over: int | Unset | None = UNSET,
+        blobs: Blobs | None = None,
         keep_envelopes: bool = True,
         environment: str | None = None,
         lifespan: Lifespan | None = None,
@@ -106,6 +110,7 @@ class App(Jobs):
             signing=signing,
             encryption=encryption,
             compress_over=compress_over,
+            blobs=blobs,
             keep_envelopes=keep_envelopes,
             environment=environment,
             observers=tuple(observers),
@@ -354,6 +359,7 @@ class App(Jobs):
         check_options(options, [field.name for field in fields(WorkerOptions)], "a worker")
         session, backends = self._opened(), self._resolved()
         self.registry.resolve()
+        chosen = WorkerOptions(**self._worker_options | options)
         return Worker(
             registry=self.registry,
             transport=session.transport,
@@ -364,7 +370,7 @@ class App(Jobs):
                 queue if isinstance(queue, WatchedQueue) else WatchedQueue(queue)
                 for queue in queues or self.registry.queues()
             ],
-            options=WorkerOptions(**self._worker_options | options),
+            options=replace(chosen, result_bytes=bounded_result(session.store, chosen.result_bytes)),
             observer=backends.observer,
             lifespan=self.lifespan,
             middleware=self.middleware,

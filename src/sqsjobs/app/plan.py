@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict, Unp
 
 from sqsjobs.app.layers import compression_of, encryption_of, signing_of
 from sqsjobs.app.session import Backends
+from sqsjobs.blobs import Blobs
 from sqsjobs.clock import Clock, SystemClock
 from sqsjobs.errors import ConfigurationError
 from sqsjobs.events import Observer, fan_out
@@ -16,6 +17,7 @@ from sqsjobs.sealing import Encryption, Sealing, Signing
 from sqsjobs.settings import Settings
 from sqsjobs.store.base import JobStore
 from sqsjobs.store.opening import open_store
+from sqsjobs.store.spilling import SpillingStore
 from sqsjobs.store.tracking import Tracking, checked_tracking
 from sqsjobs.transport.base import Transport
 
@@ -67,6 +69,7 @@ class Plan:
         signing: the keys of signatures, or None for none.
         encryption: the keys of encryption, or None for none.
         compress_over: bytes above which an envelope is compressed, or None for never.
+        blobs: where large arguments and results are kept, or None.
         environment: what envelopes are bound to beside their queue.
         keep_envelopes: whether records keep envelopes.
         observers: hear of everything.
@@ -82,6 +85,7 @@ class Plan:
     signing: Signing | Unset | None = UNSET
     encryption: Encryption | Unset | None = UNSET
     compress_over: int | Unset | None = UNSET
+    blobs: Blobs | None = None
     environment: str | None = None
     keep_envelopes: bool = True
     observers: tuple[Observer, ...] = ()
@@ -141,8 +145,9 @@ class Plan:
         return settings.store if self.store is UNSET else self.store
 
     def _store(self, settings: Settings) -> JobStore | None:
-        store = self.chosen_store(settings)
-        return open_store(store, region=self.region or settings.region) if isinstance(store, str) else store
+        chosen = self.chosen_store(settings)
+        store = open_store(chosen, region=self.region or settings.region) if isinstance(chosen, str) else chosen
+        return SpillingStore(store, self.blobs) if store and self.blobs else store
 
     def _transport(self, settings: Settings, observer: Observer) -> Transport:
         if self.transport:
@@ -162,6 +167,7 @@ class Plan:
             # The name that others know the queue by; a transport of the program's own may add no prefix at all.
             queue_prefix=getattr(transport, "queue_prefix", ""),
             environment=settings.environment or "" if self.environment is None else self.environment,
+            blobs=self.blobs,
             clock=self.clock,
         )
 

@@ -18,6 +18,7 @@ from sqsjobs.observability.floodgate import Floodgate, Suppressed
 from sqsjobs.observability.levels import LEVELS, LogLevel
 from sqsjobs.observability.rendering import add_job, configure_logging
 from sqsjobs.outcome import (
+    BlobsDown,
     Cancelled,
     Crashed,
     Discarded,
@@ -223,6 +224,8 @@ class LogObserver:
                 )
             case StoreDown(problem=problem):
                 self._complain("message given back: no job store", event.queue, **where, problem=problem)
+            case BlobsDown(problem=problem):
+                self._complain("message given back: no blobs", event.queue, **where, problem=problem)
             case KeysDown(problem=problem):
                 self._complain("message given back: no key service", event.queue, **where, problem=problem)
             case Failed() | TimedOut() | Crashed() if event.delay and self._level <= logging.INFO:

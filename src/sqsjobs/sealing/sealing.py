@@ -13,13 +13,18 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, NamedTuple, Self
 
+import msgspec
+
 from sqsjobs import envelope
+from sqsjobs.blobs.base import Blobs, read_checked
 from sqsjobs.clock import Clock, SystemClock
 from sqsjobs.errors import (
+    BlobsUnavailable,
     ConfigurationError,
     EnqueueRejected,
     EnvelopeOverLimit,
     InvalidEnvelope,
+    PayloadMismatch,
     UnsupportedVersion,
     UntrustedEnvelope,
 )
@@ -46,6 +51,7 @@ class Sealing:
         compress_over: bytes of an envelope above which it is compressed; None for never.
         queue_prefix: what queue names have before them at SQS.
         environment: bound into what is sealed, and wanted of what is opened.
+        blobs: where arguments are kept that are too large for a message, or None.
         clock: dates what is sealed.
     """
 
@@ -54,6 +60,7 @@ class Sealing:
     compress_over: int | None = None
     queue_prefix: str = ""
     environment: str = ""
+    blobs: Blobs | None = None
     clock: Clock = SystemClock()  # noqa: RUF009 - stateless
 
     def __post_init__(self) -> None:
@@ -62,16 +69,33 @@ class Sealing:
 
     def clone(self) -> Sealing:
         """Return unopened layers for an event loop of their own."""
-        return replace(self, encryption=self.encryption.clone()) if self.encryption else self
+        if not (self.encryption or self.blobs):
+            return self
+        return replace(
+            self,
+            encryption=self.encryption.clone() if self.encryption else None,
+            blobs=self.blobs.clone() if self.blobs else None,
+        )
 
     async def __aenter__(self) -> Self:
         if self.encryption:
             await self.encryption.__aenter__()
+        try:
+            if self.blobs:
+                await self.blobs.__aenter__()
+        except BaseException:
+            if self.encryption:
+                await self.encryption.__aexit__(None, None, None)
+            raise
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        if self.encryption:
-            await self.encryption.__aexit__(*exc_info)
+        try:
+            if self.blobs:
+                await self.blobs.__aexit__(*exc_info)
+        finally:
+            if self.encryption:
+                await self.encryption.__aexit__(*exc_info)
 
     @property
     def can_seal(self) -> bool:
@@ -86,13 +110,20 @@ class Sealing:
     # Sealing
 
     async def seal(self, job: Job) -> str:
-        """Return the message body of `job`.
+        """Return the message body of `job`; large arguments are kept as a blob first, sealed as a message would be.
 
         Raises:
+            BlobsUnavailable: if they cannot be kept.
             EnqueueRejected: if no worker would open it: it is deeper, or has more parts, than an envelope may.
             ConfigurationError: if a key is missing to do it.
             KeysUnavailable: if a key service does not answer.
         """
+        if self.blobs and job.blob is None and len(job.arguments) > self.blobs.over:
+            content = (await self._sealed_body(job)).encode()
+            job = msgspec.structs.replace(job, blob=await self.blobs.put("arguments", job.id, content))
+        return await self._sealed_body(job)
+
+    async def _sealed_body(self, job: Job) -> str:
         text = _sendable(job)
         small = self._compressed(text)
         if not (self.signing or self.encryption or small):
@@ -140,6 +171,8 @@ class Sealing:
     ) -> Job:
         """Return the job that a message body holds; `expired`: also of one whose time is over.
 
+        Where its arguments are a blob, they are empty until `completed`.
+
         Raises:
             InvalidEnvelope: if the body is no envelope.
             UntrustedEnvelope: if it is not what somebody with the keys has sealed for this queue.
@@ -155,6 +188,29 @@ class Sealing:
             if newer.version != SEALED:
                 raise UnsupportedVersion(newer.version, SEALED) from None
         return await self._opened(Sealed.decode(body), place, expired=expired)
+
+    async def completed(self, job: Job) -> Job:
+        """Return `job` with the arguments that are kept as its blob; the blob is opened as a message would be.
+
+        Raises:
+            PayloadMissing: if nothing is kept.
+            InvalidEnvelope: if it is not what the message speaks of.
+            BlobsUnavailable: if it cannot be read now, or there are no blobs here.
+        """
+        if job.blob is None:
+            return job
+        if self.blobs is None:
+            raise BlobsUnavailable("the arguments are kept as a blob, and this app has none: give it blobs=")
+        content = await read_checked(self.blobs, "arguments", job.id, job.blob)
+        try:
+            body = content.decode()
+        except UnicodeDecodeError:
+            raise PayloadMismatch("what is kept as arguments is no text") from None
+        # The message itself has said in time that it holds; for how long it lay in the queue then matters no more.
+        whole = await self.open(body, queue=job.queue, message_id=job.id, group=job.group, expired=True)
+        if (whole.id, whole.task) != (job.id, job.task) or whole.blob:
+            raise PayloadMismatch("what is kept as arguments is another job's")
+        return msgspec.structs.replace(job, arguments=whole.arguments)
 
     @property
     def _refused_if_plain(self) -> str:

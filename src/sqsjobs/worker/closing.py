@@ -26,7 +26,7 @@ from sqsjobs.disposition import (
 )
 from sqsjobs.events import DeadLettered, JobSettled, Observer, SettleFailed
 from sqsjobs.job import JobStatus
-from sqsjobs.outcome import Outcome
+from sqsjobs.outcome import Outcome, Succeeded
 from sqsjobs.retry import Retry
 from sqsjobs.transport.base import QueueDescription, is_fifo
 from sqsjobs.worker.claims import Claims
@@ -114,6 +114,9 @@ class Closing:
         match verdict.disposition:
             case Delete() | DeadLetter() | Resend():
                 done = held.deleted = await self._settler.delete(held)
+                if done and self._claims.counts_attempts and isinstance(outcome, Succeeded):
+                    # Without records a second delivery would look for it; what did not succeed may be sent again.
+                    await self._settler.drop_payload(held)
             case Hide(delay):
                 done = not held.lease.over and await self._settler.hide(held, delay)
             case Leave():

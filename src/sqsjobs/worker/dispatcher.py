@@ -9,11 +9,19 @@ from typing import Any, Final
 
 from sqsjobs.clock import Clock
 from sqsjobs.context import NO_LINE, JobContext
-from sqsjobs.errors import InvalidArguments, InvalidEnvelope, KeysUnavailable, UnsupportedVersion
+from sqsjobs.errors import (
+    BlobsUnavailable,
+    InvalidArguments,
+    InvalidEnvelope,
+    KeysUnavailable,
+    PayloadMissing,
+    UnsupportedVersion,
+)
 from sqsjobs.events import JobDelivered, JobEnded, JobStarted, Observer
 from sqsjobs.job import Job, JobStatus
 from sqsjobs.outcome import (
     AlreadyEnded,
+    BlobsDown,
     CrashLimitReached,
     Failed,
     Interrupted,
@@ -48,6 +56,8 @@ __all__ = ["Dispatcher"]
 _SPARE_DELIVERIES: Final = 10
 """Deliveries beyond max_attempts that are forgiven where the receive count stands for attempts."""
 _EARLY: Final = 1.0
+_MISSING_TRIES: Final = 3
+"""Deliveries for which arguments that are not where they were kept are looked for."""
 _INTERRUPTED: Final = Interrupted()
 
 
@@ -201,8 +211,13 @@ class Dispatcher:
             held.task = task = self._registry.get(job.task)
             if task is None:
                 return Unknown("unknown-task", f"this worker has no task {job.task[:200]!r}")
+            held.job = job = await self._sealing.completed(job)
             held.arguments = task.codec.decode_arguments(job.arguments)
-        except (UnsupportedVersion, KeysUnavailable, InvalidEnvelope, InvalidArguments) as problem:
+        except PayloadMissing as problem:
+            # It was kept before the message was sent, so it should be there; what is gone does not come back.
+            tries = delivery.receive_count
+            return BlobsDown(str(problem)) if tries < _MISSING_TRIES else Poison(problem.code, str(problem))
+        except (UnsupportedVersion, KeysUnavailable, BlobsUnavailable, InvalidEnvelope, InvalidArguments) as problem:
             return _unread(problem)
         if job.not_before is None:
             return None
@@ -321,13 +336,17 @@ class Dispatcher:
         return max(0.0, self._clock.wall() - job.enqueued_at) if job.enqueued_at else 0.0
 
 
-def _unread(problem: UnsupportedVersion | KeysUnavailable | InvalidEnvelope | InvalidArguments) -> Outcome:
+def _unread(
+    problem: UnsupportedVersion | KeysUnavailable | BlobsUnavailable | InvalidEnvelope | InvalidArguments,
+) -> Outcome:
     """Return what becomes of a message that is no job this worker can run, now or ever."""
     match problem:
         case UnsupportedVersion():
             return Unknown("unsupported-version", str(problem))
         case KeysUnavailable():
             return KeysDown(str(problem))
+        case BlobsUnavailable():
+            return BlobsDown(str(problem))
         case InvalidEnvelope():
             return Poison(problem.code, str(problem))
         case InvalidArguments():

@@ -192,6 +192,16 @@ class Settler:
         )
         return await self._copy(held, "resend", held.delivery.queue, message)
 
+    async def drop_payload(self, held: Held) -> None:
+        """Keep the arguments of a job no longer that is done and deleted; what is left goes with the lifecycle rule."""
+        job = held.job
+        if job is None or job.blob is None or self._sealing.blobs is None:
+            return
+        try:
+            await self._sealing.blobs.delete("arguments", job.id, job.blob)
+        except SqsJobsError as problem:
+            self._reported(held, "drop-payload", str(problem))
+
     async def _copy(self, held: Held, disposition: str, queue: str, message: OutgoingMessage) -> bool:
         copies = await self._copies.of(queue)
         until = self._clock.now() + _COPY_FOR

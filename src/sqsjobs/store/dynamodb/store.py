@@ -29,6 +29,9 @@ class DynamoStore(OptimisticStore[DynamoLedger]):
             table, or the credentials may not use it.
     """
 
+    largest_result = 300_000
+    """Bytes of the largest result that fits beside all else into an item of 400 KB; see `store.bounds`."""
+
     def __init__(
         self,
         table: str,
