@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -80,7 +81,8 @@ class Server:
 
 @contextmanager
 def server() -> Iterator[Server]:
-    """Run the server on its core."""
+    """Run the server on its core; a SIGTERM ends it and every other process that was started, as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with on_core(SERVER_CORE):
         process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.server"], stdout=subprocess.PIPE, text=True, cwd=ROOT

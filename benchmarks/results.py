@@ -23,7 +23,7 @@ class Results:
         date: when.
         machine: where.
         versions: of Python and of the contestants' packages, by contestant.
-        rounds: how many were asked for.
+        rounds: how many were asked for; a run may be ended before, and some workloads have fewer.
         scale: of how much was done in each.
         measured: figures by workload, then by contestant.
         absent: who does not take part, and why.
@@ -39,6 +39,10 @@ class Results:
     measured: dict[str, dict[str, Rounds]] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
+
+    def rounds_of(self, workload: str) -> int:
+        """Return how many rounds every contestant of a workload has done."""
+        return min(map(len, self.measured[workload].values()), default=0)
 
     def values(self, workload: str, contestant: str, figure: str) -> list[float]:
         """Return a figure of every round in which there is one."""

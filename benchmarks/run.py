@@ -30,23 +30,29 @@ class _Turn:
 
 
 def run(workloads: Sequence[Workload], contestants: Sequence[Contestant], results: Results, console: Console) -> None:
-    """Measure, and put the figures into `results`; a contestant that fails is told, and left out of that workload."""
+    """Measure, and put the figures into `results`; a contestant that fails is told, and left out of that workload.
+
+    Ctrl-C ends it early, with what was measured until then.
+    """
     turns = list(_turns(workloads, contestants, results.rounds))
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress, server() as running:
         bench = Bench(running, results.scale)
         going = progress.add_task("", total=len(turns))
-        for turn in turns:
-            progress.update(going, description=str(turn))
-            _take(turn, bench, results, console)
-            progress.advance(going)
+        with contextlib.suppress(KeyboardInterrupt):
+            for turn in turns:
+                progress.update(going, description=str(turn))
+                _take(turn, bench, results, console)
+                progress.advance(going)
 
 
 def _turns(workloads: Sequence[Workload], contestants: Sequence[Contestant], rounds: int) -> Iterator[_Turn]:
-    """Yield the turns in their order: each round of a workload begins with another contestant."""
-    for workload in workloads:
-        taking = [it for it in workload.contestants if it in contestants]
-        for number in range(min(rounds, workload.rounds or rounds)):
+    """Yield the turns in their order: each round has every workload once, and begins with another contestant."""
+    for number in range(rounds):
+        for workload in workloads:
+            if number >= (workload.rounds or rounds):
+                continue
+            taking = [it for it in workload.contestants if it in contestants]
             first = number % max(1, len(taking))
             for contestant in (*taking[first:], *taking[:first]):
                 yield _Turn(workload, contestant, number)

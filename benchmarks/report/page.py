@@ -34,7 +34,7 @@ def written(results: Results) -> str:
 
 
 def _parts(results: Results) -> Iterator[str]:
-    yield f"{results.date}, {results.machine}. `{results.command}`, {results.rounds} rounds."
+    yield f"{results.date}, {results.machine}. `{results.command}`."
     yield "![Medians and ranges of the most telling figures](benchmarks.svg)"
     yield "### What is aimed at"
     verdicts = [verdict for target in TARGETS if (verdict := target.judge(results))]
@@ -43,12 +43,17 @@ def _parts(results: Results) -> Iterator[str]:
     )
     for workload in measured(results):
         yield f"### {workload.title}"
-        yield workload.about
+        rounds = results.rounds_of(workload.name)
+        yield f"{workload.about} {rounds} round{'s' if rounds != 1 else ''}{_scaled(results.scale)}."
         yield in_markdown(("", *map(str, workload.figures)), rows(workload, results))
     yield "### Who takes part"
     yield in_markdown(("", "set up as", "versions"), _taking_part(results))
     if results.failures:
         yield "Not everything went well: " + "; ".join(failure.splitlines()[0] for failure in results.failures) + "."
+
+
+def _scaled(scale: float) -> str:
+    return f", with {scale:.0%} of these jobs (at least 20) and of the time" if scale != 1 else ""
 
 
 def _taking_part(results: Results) -> Iterator[tuple[str, str, str]]:

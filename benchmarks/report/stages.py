@@ -63,17 +63,20 @@ def by_place(stacks: Sequence[tuple[Stack, int]]) -> Counter[str]:
 
 
 def _stage(stack: Stack) -> str:
-    # What runs the worker is on every stack, and tells nothing.
-    ours = [below for _, below in _ours(stack) if not below.startswith(("cli/", "__main__"))]
-    if not ours:
+    _, below = next(_ours(stack), ("", ""))
+    if not below:
         return LOOP
-    return next((name for name, files in STAGES if ours[0].startswith(files)), REST)
+    return next((name for name, files in STAGES if below.startswith(files)), REST)
 
 
 def _ours(stack: Stack) -> Iterator[tuple[str, str]]:
-    """Yield functions of ours and their files below the package, the innermost first."""
+    """Yield functions of ours and their files below the package, the innermost first.
+
+    What runs the worker is on every stack, and tells nothing: it is left out.
+    """
     for function, file in reversed(stack):
-        if ours := _OURS.fullmatch(file):
+        ours = _OURS.fullmatch(file)
+        if ours and not ours["below"].startswith(("cli/", "__main__")):
             yield function, ours["below"]
 
 
