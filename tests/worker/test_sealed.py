@@ -13,6 +13,7 @@ from tests.worker.virtual import virtually
 from sqsjobs import HmacKey, Retry, Snooze
 from sqsjobs import events as ev
 from sqsjobs.cli.dead_letters import DeadLetters, Place, Redrive
+from sqsjobs.disposition import ANNOTATION, Annotation
 from sqsjobs.envelope import encode
 from sqsjobs.job import JobStatus
 
@@ -122,6 +123,20 @@ async def test_a_redriven_job_is_sealed_anew_and_runs(rig):
     assert json.loads(json.loads(message.body)["header"])["signed"]["key"] == NEW.id
     await rig.drain(sealing=layers)
     assert (await rig.record(job.id)).status is JobStatus.SUCCEEDED
+
+
+@virtually
+async def test_letters_of_a_shared_dead_letter_queue_are_verified_for_their_own(rig):
+    """S27: the annotation says for which of the app's queues; a false one is found out by the signature."""
+    layers = sealing(NEW, clock=rig.clock)
+    job = rig.job("add", queue="other", a=1)
+    for named in ("other", "work"):
+        note = Annotation("exhausted", named, "w1", "now", task="add", job_id=job.id)
+        await rig.send_body(await layers.seal(job), queue="work-dlq", **{ANNOTATION: note.encode()})
+    problems = sorted(await redriven(rig, layers))
+    assert problems[0] == ""
+    assert "sealed for queue 'other', and came in 'work'" in problems[1]
+    assert (len(rig.messages("other")), len(rig.messages("work"))) == (1, 0)
 
 
 @virtually
