@@ -74,7 +74,7 @@ class Receipt:
         due: until when SQS hides it.
         holder: the machine that got it; empty if the answer came to nobody.
         asked_at: when that machine had asked.
-        deadline: until when the machine may believe that it is hidden.
+        deadline: until when the machine may believe that it is hidden, and `deadlines` since when it may.
         over: why the machine has the message no longer, as far as it knows, and `over_at` since when.
         lost: why it lost its lease, and `lost_at` when.
         changed_at: when a visibility change of the machine's was confirmed last.
@@ -97,6 +97,16 @@ class Receipt:
     changed_at: float = float("inf")
     changing: int = 0
     faults: list[str] = field(default_factory=list)
+    deadlines: list[tuple[float, float]] = field(default_factory=list)
+
+    def extend(self, now: float, deadline: float) -> None:
+        """Note that the machine may believe longer in it."""
+        self.deadline = max(self.deadline, deadline)
+        self.deadlines.append((now, self.deadline))
+
+    def deadline_at(self, moment: float) -> float:
+        """Return until when the machine could believe in it at that time."""
+        return max((deadline for since, deadline in self.deadlines if since <= moment), default=0.0)
 
 
 @dataclass(slots=True, eq=False)

@@ -155,7 +155,7 @@ class SqsLine:
         ledger = self._ledger
         receipt = ledger.by_handle[delivery.receipt_handle]
         receipt.holder, receipt.asked_at = self._machine.name, call.sent_at
-        receipt.deadline = call.sent_at + visibility
+        receipt.extend(ledger.now, call.sent_at + visibility)
         job_id = ledger.arrivals[receipt.message_id].job_id
         ledger.tell(self._machine.name, f"gets {ledger.message_of(receipt)}", receipt.message_id, job_id)
 
@@ -174,7 +174,7 @@ class SqsLine:
 
     def _changed(self, receipt: Receipt, seconds: float, result: EntryResult, call: Call) -> None:
         if isinstance(result, Done):
-            receipt.deadline = max(receipt.deadline, call.sent_at + seconds)
+            receipt.extend(self._ledger.now, call.sent_at + seconds)
             receipt.changed_at = self._ledger.now
         elif result.lease_over:
             self._end(receipt, f"SQS said {result.code}")

@@ -89,13 +89,14 @@ def _check_overlap(ledger: Ledger, one: Run, other: Run, skews: Mapping[str, flo
     receipt = holder.receipt
     assert receipt is not None
     arrival = ledger.arrivals[holder.message_id]
-    if min(receipt.lost_at, receipt.deadline, arrival.gone_at) <= taker.started:
+    deadline = receipt.deadline_at(taker.started)
+    if min(receipt.lost_at, deadline, arrival.gone_at) <= taker.started:
         return
     troubles = ledger.trouble(holder.machine, receipt.at, taker.started)
     if holder.message_id == taker.message_id and {"suspended", "cut off"} & set(troubles):
         return  # it could neither extend its lease nor hear that it was over
     ahead = skews[taker.machine] - skews[holder.machine]  # by so much the claim ends sooner for the other
-    if receipt.deadline - taker.started <= max(0.0, ahead) + _STEPPED:
+    if deadline - taker.started <= max(0.0, ahead) + _STEPPED:
         ledger.counts["overlaps by clock skew"] += 1
         return
     if ledger.store_faults.get(holder.job_id) or ledger.trouble("store", holder.started, taker.started):

@@ -6,6 +6,7 @@ from tests.simulation.ledger import Ledger, Receipt, Run
 from tests.simulation.loop import Machine
 
 from sqsjobs import events as ev
+from sqsjobs.transport.base import MAX_BATCH_ENTRIES
 from sqsjobs.transport.memory_sqs import MemorySQS
 from sqsjobs.transport.model import Phase
 from sqsjobs.worker.lease import Lease, LeaseBook
@@ -164,13 +165,13 @@ class Watch:
     # I14
 
     def _check_buffers(self) -> None:
-        """I14: what a worker has in hand is what its slots allow, and what may be fetched ahead for them.
+        """I14: what a worker has in hand is what its slots allow, as much again fetched ahead, and ten for each queue.
 
-        That is as much again, and what one idle poll of each queue brings. In FIFO queues that many groups may wait,
-        each with what came with its head.
+        In FIFO queues it is groups that are counted so, each with what came with its head.
         """
         intake, slots = self._pipeline.intake, self._worker.options.concurrency
-        most = slots + sum(queue.per_receive * (3 * slots if queue.fifo else 1) for queue in intake.queues)
+        most = 2 * slots + MAX_BATCH_ENTRIES * len(intake.queues)
+        most *= max(queue.per_receive if queue.fifo else 1 for queue in intake.queues)
         if intake.running > slots:
             self._ledger.break_("I14", f"{self._machine.name} runs {intake.running} jobs in {slots} slots")
         if intake.waiting > most:
