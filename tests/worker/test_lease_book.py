@@ -92,6 +92,17 @@ def test_a_lease_is_lost_when_sqs_says_so():
     assert book.due() == []
 
 
+def test_a_beat_that_is_waited_for_before_a_change_says_that_there_is_nothing_left_to_change():
+    """I6: the lease was lost while it was being let go; nobody else need hear of it."""
+    clock, book = build()
+    lease = book.grant(delivery(), asked_at=100.0)
+    clock.time = 125.0
+    (beat,) = book.due()
+    assert book.drop(lease) is not None
+    assert book.beaten(beat, [GONE], asked_at=125.0) == []
+    assert lease.state is LeaseState.LOST
+
+
 def test_a_transient_error_is_tried_again_until_the_deadline_and_then_the_lease_is_lost():
     """R15 and R17: neither the first error nor none at all ends a lease, its deadline does."""
     clock, book = build()

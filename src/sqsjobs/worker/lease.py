@@ -215,9 +215,10 @@ class LeaseBook:
                     lease.next_beat = self._clock.now() + self._until_retry()
                 elif lease.leaving:  # it is deleted, though the answer to that may still be on its way
                     lease.retired = True
-                elif not lease.lost and not lease.retired:
+                elif not lease.lost:
                     lease.lost = f"{result.code}: {result.problem}"
-                    lost.append(lease)
+                    if not lease.retired:  # else whoever waits for this beat sees it
+                        lost.append(lease)
             self._release_waiters(beat)
         return lost
 
