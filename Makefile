@@ -12,7 +12,7 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
 .PHONY: help
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{ printf "make %-8s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{ printf "make %-12s %s\n", $$1, $$2 }'
 
 .PHONY: demo
 demo: $(VENV)/.runtime ## a thousand real jobs, from enqueue to result: make demo [DIR=folder] [JOBS=number]
@@ -34,6 +34,10 @@ chaos: $(VENV)/.dev ## real workers, real signals, a hostile SQS, for half an ho
 .PHONY: soak
 soak: $(VENV)/.dev ## whether a worker grows under load and faults: make soak [MINUTES=10]
 	@$(BIN)/python -m tests.chaos.soak --minutes $(or $(MINUTES),10) $(if $(LEDGER),--ledger '$(LEDGER)') $(ARGS)
+
+.PHONY: seeded-bugs
+seeded-bugs: $(VENV)/.dev ## whether the tests notice 35 bugs of others, put in one by one: make seeded-bugs [ARGS='--only 5' or --help]
+	@$(BIN)/python -m tests.seeded_bugs $(if $(LEDGER),--ledger '$(LEDGER)') $(ARGS)
 
 .PHONY: bench
 bench: $(VENV)/.dev $(BENCH_VENV)/.bench ## what a job costs, beside others: make bench [ROUNDS=5] [WORKLOADS=drain,latency] [CONTESTANTS=sqsjobs,bare]

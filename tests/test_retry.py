@@ -29,6 +29,14 @@ def test_an_exponential_backoff_stays_between_nothing_and_its_ceiling(initial, t
     assert backoff.ceiling(1) == initial
 
 
+@given(attempt=st.integers(1, 50))
+def test_an_exponential_backoff_has_full_jitter(attempt):
+    """R44: what failed together comes back spread over the whole time from nothing to the ceiling."""
+    backoff = exponential()
+    shares = [backoff.delay(attempt, random) / backoff.ceiling(attempt) for random in (0.0, 0.25, 0.5, 0.999)]
+    assert shares == pytest.approx([0.0, 0.25, 0.5, 0.999])
+
+
 def test_an_exponential_backoff_doubles_from_a_second_to_a_quarter_of_an_hour():
     """The default."""
     ceilings = [exponential().ceiling(attempt) for attempt in range(1, 13)]

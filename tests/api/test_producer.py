@@ -34,6 +34,7 @@ from sqsjobs.producer import Enqueued, NotEnqueued, Producer
 from sqsjobs.producer.tries import Answer, RetryBudget, SendPolicy, again_in_order
 from sqsjobs.store.memory import MemoryStore
 from sqsjobs.transport.base import NotSent, Sent
+from sqsjobs.transport.model import Phase
 
 QUICK = SendPolicy(deadline=0.3, first_pause=0.001, longest_pause=0.005)
 IMPATIENT = SendPolicy(deadline=0.02, first_pause=0.001, longest_pause=0.005)
@@ -106,6 +107,16 @@ async def test_the_message_is_the_whole_job():
     assert (job.headers, job.group) == ({"h": "v"}, "tenant")
     assert request[0].delay == 1  # whole seconds, never early
     assert request[0].deduplication_id is None
+
+
+async def test_a_delay_is_counted_by_sqs_and_by_no_clock_of_ours():
+    """R63, I8: nothing in the message says when it is due, so it does not matter whose clocks are wrong."""
+    async with Rig() as rig:
+        await rig.send(call(delay=60))
+    ((message,),) = rig.transport.requests
+    assert message.delay == 60
+    assert "not_before" not in message.body
+    assert [queued.phase for queued in rig.sqs.peek("q")] == [Phase.DELAYED]
 
 
 async def test_a_batch_stays_below_a_mebibyte():

@@ -14,6 +14,7 @@ MOTO: Final[Mapping[str, str]] = {
     "test_characters_outside_xml_are_refused": "takes any character",
     "test_an_empty_body_is_refused": "takes an empty body",
     "test_eleven_attributes_are_refused": "takes any number of attributes",
+    "test_one_message_twice_in_a_batch_is_no_trouble": "takes two entries for one if their handles are the same",
     "test_the_twelve_hours_count_from_the_receipt": "counts the 12 hours from the sending, "
     "and refuses the whole batch for one entry beyond them",
     "test_a_superseded_handle_does_not_end_the_lease_of_another": "lets a superseded handle end another's lease",

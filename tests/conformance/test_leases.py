@@ -44,6 +44,18 @@ async def test_a_batch_of_deletes_is_settled_entry_by_entry(transport: Transport
     assert await look("jobs") == []
 
 
+async def test_one_message_twice_in_a_batch_is_no_trouble(transport: Transport, rig: Rig, look: Look) -> None:
+    """R24: the ids of a batch's entries are their places, since SQS refuses a request in which two are the same."""
+    await send(transport, "jobs", *"ab")
+    first, second = [delivery.receipt_handle for delivery in await take(transport, "jobs", 2, visibility=2)]
+
+    assert await transport.change_visibility("jobs", [(first, 2), (first, 2)]) == [Done(), Done()]
+    assert await transport.delete("jobs", [first, second, first]) == [Done()] * 3
+
+    await rig.elapse(2)
+    assert await look("jobs") == []
+
+
 async def test_a_message_comes_back_when_its_visibility_ends(transport: Transport, rig: Rig, look: Look) -> None:
     """R1: a worker that died gives its messages back by doing nothing."""
     [message_id] = await send(transport, "jobs", "x")

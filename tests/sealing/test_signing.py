@@ -118,6 +118,13 @@ async def test_a_signature_cannot_be_downgraded():
     assert await refusals(layers, list(bodies)) == list(bodies.values())
 
 
+@pytest.mark.parametrize("content", ["no envelope", '{"sqsjobs": 9}', "[" * 100_000])
+async def test_what_nobody_with_a_key_has_signed_is_not_even_parsed(content):
+    """S3: whatever is wrong with the content, the first thing that is found is the signature."""
+    assert await refusal(sealing(NEW), by_hand(header(), content, b"a guess")) == "bad-signature"
+    assert await refusal(sealing(NEW), by_hand(header(), content)) != "bad-signature"
+
+
 async def test_where_signatures_are_not_required_a_wrong_one_is_refused_all_the_same():
     """S3: what EventBridge or a shell sends goes through unsigned; a signature that is there has to be right."""
     layers = sealing(NEW, require_signature=False)

@@ -111,6 +111,25 @@ async def test_batch_ids_are_positions_so_one_message_twice_is_no_trouble(rig):
 
 
 @virtually
+async def test_the_memory_of_what_was_deleted_is_bounded(rig):
+    """R34, R66: the newest ten thousand; what comes back later than that has its record."""
+
+    @rig.task()
+    async def quick() -> None: ...
+
+    async with rig.working() as worker:
+        settler = worker._pipeline.settler
+        for n in range(10_000):
+            settler._remember(f"m{n}")
+        await rig.send(quick)
+        settled = await rig.events.wait(ev.JobSettled)
+        assert settler.is_done(settled.message_id)
+        assert not settler.is_done("m0")
+        assert settler.is_done("m1")
+        assert len(settler._done) == 10_000
+
+
+@virtually
 async def test_a_delete_lingers_for_company_but_not_on_fifo(rig):
     """R57: the next message of a group waits for the delete."""
     lingered = {}
