@@ -88,6 +88,27 @@ COMPILE_ALONE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11
 	--no-annotate --no-emit-index-url --no-emit-find-links
 COMPILE := $(COMPILE_ALONE) pyproject.toml
 
+.PHONY: audit
+audit: $(VENV)/tools/.ready ## look up what is locked among known vulnerabilities, where they can be reached
+	@$(BIN)/python requirements/audit.py $(VENV)/tools/bin/pip-audit requirements/runtime.txt requirements/dev.txt
+
+.PHONY: sbom
+sbom: $(VENV)/tools/.ready ## list what is installed beside sqsjobs, with hashes: dist/sbom.json (CycloneDX)
+	@mkdir -p dist
+	@$(VENV)/tools/bin/cyclonedx-py requirements --output-reproducible --of JSON -o dist/sbom.json requirements/runtime.txt
+	@echo dist/sbom.json
+
+.PHONY: dist
+dist: $(VENV)/.dev ## the wheel, the same bytes from the same sources: dist/*.whl
+	@SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || echo 315532800)} \
+		$(BIN)/python -m hatchling build --target wheel
+	@cd dist && sha256sum *.whl
+
+$(VENV)/tools/.ready: $(VENV)/pyvenv.cfg
+	@$(BIN)/python -m venv $(VENV)/tools
+	@$(VENV)/tools/bin/python -m pip --quiet --disable-pip-version-check install pip-audit cyclonedx-bom
+	@touch $@
+
 .PHONY: clean
 clean: ## remove what was made here
 	rm -rf $(VENV) $(BENCH_VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
