@@ -34,6 +34,10 @@ async def test_a_long_backlog_runs_to_its_end() -> None:
     assert "ratio" in await output("benchmarks/backlog.py", "--jobs", "2000")
 
 
+async def test_stores_are_measured_to_their_end() -> None:
+    assert "| sqlite | full |" in await output("benchmarks/stores.py", "--jobs", "50", "memory", "sqlite")
+
+
 async def test_clients_wait_to_their_end() -> None:
     short = ("--waiters", "20", "--seconds", "0.5", "--waves", "2")
     assert "each for itself" in await output("benchmarks/waiters.py", *short)
