@@ -26,6 +26,7 @@ from tests.chaos.worker import ROOT, Worker, command_of, processes_with, start_w
 from sqsjobs import App, EnqueueManyError, EnqueueUncertain
 from sqsjobs.errors import EnqueueRejected, TransportError
 from sqsjobs.job import Call, JobId
+from sqsjobs.store.base import JobRecord
 from sqsjobs.transport.base import QueueDescription
 from sqsjobs.transport.provision import QueueSpec
 
@@ -208,12 +209,16 @@ class Field:
         """Check everything, when all is at rest."""
         ledger = self.ledger()
         letters = [letter for queue in queues for letter in await self.letters(queue)]
-        store, records = self.app.store, None
-        if store is not None:
-            wanted = {*ledger.runs, *ledger.ids.values()}
-            found = await store.records([JobId(job) for job in wanted])
-            records = {str(job): record for job, record in found.items()}
+        records = await self._records({*ledger.runs, *ledger.ids.values()}) if self.stored else None
         return ledger, check(ledger, letters, records)
+
+    async def _records(self, jobs: set[str]) -> dict[str, JobRecord]:
+        """Read the records a thousand at a time: a busy machine may be slow, and a store waits for seconds at most."""
+        assert self.app.store is not None
+        wanted, found = [JobId(job) for job in jobs], dict[str, JobRecord]()
+        for start in range(0, len(wanted), 1000):
+            found |= await self.app.store.records(wanted[start : start + 1000])
+        return found
 
     async def left(self, patience: float = 2.0) -> list[str]:
         """Return what still runs when all workers have ended and their children have had a moment to notice (I15)."""
