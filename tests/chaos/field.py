@@ -212,13 +212,13 @@ class Field:
         records = await self._records({*ledger.runs, *ledger.ids.values()}) if self.stored else None
         return ledger, check(ledger, letters, records)
 
-    async def _records(self, jobs: set[str]) -> dict[str, JobRecord]:
+    async def _records(self, ids: set[str]) -> dict[str, JobRecord]:
         """Read the records a thousand at a time: a busy machine may be slow, and a store waits for seconds at most."""
         assert self.app.store is not None
-        wanted, found = [JobId(job) for job in jobs], dict[str, JobRecord]()
+        wanted, found = [JobId(job) for job in ids], dict[JobId, JobRecord]()
         for start in range(0, len(wanted), 1000):
-            found |= await self.app.store.records(wanted[start : start + 1000])
-        return found
+            found.update(await self.app.store.records(wanted[start : start + 1000]))
+        return {str(job): record for job, record in found.items()}
 
     async def left(self, patience: float = 2.0) -> list[str]:
         """Return what still runs when all workers have ended and their children have had a moment to notice (I15)."""
