@@ -50,7 +50,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--workloads", default="", help="names with commas between (default: all)")
     parser.add_argument("--contestants", default="", help="names with commas between (default: all that are installed)")
     parser.add_argument("--scale", type=float, default=1.0, help="of the numbers of jobs (default: 1)")
-    parser.add_argument("--json", type=Path, help="write the figures of every round there")
+    parser.add_argument("--json", type=Path, help="keep the figures of every round there")
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md, .json and .svg")
     return parser.parse_args()
 
@@ -89,10 +89,8 @@ def main() -> None:
     )
     for name, why in results.absent.items():
         console.print(f"{name} does not take part: {why}")
-    run(workloads, present, results, console)
+    run(workloads, present, results, console, keep=given.json)
     show(results, console)
-    if given.json:
-        results.save(given.json)
     if given.write:
         write(results)
 

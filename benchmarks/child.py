@@ -84,7 +84,12 @@ def child(command: Sequence[str], environment: Mapping[str, str], *, core: int =
         with on_core(core):
             process = subprocess.Popen(
                 command,
-                env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **environment},
+                env={
+                    **os.environ,
+                    "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}",
+                    "PYTHONUNBUFFERED": "1",
+                    **environment,
+                },
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

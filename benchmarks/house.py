@@ -71,9 +71,13 @@ class Server:
         self._ask("Bench.Delay", Seconds=seconds)
 
     def _ask(self, target: str, **asked: Any) -> Any:
-        self._connection.request("POST", "/", json.dumps(asked), {"X-Amz-Target": target})
-        answer = self._connection.getresponse()
-        said = json.loads(answer.read())
+        try:
+            self._connection.request("POST", "/", json.dumps(asked), {"X-Amz-Target": target})
+            answer = self._connection.getresponse()
+            said = json.loads(answer.read())
+        except BaseException:
+            self._connection.close()  # an answer that nobody waited for must not be the next one's
+            raise
         if answer.status != 200:
             raise RuntimeError(f"{target}: {said}")
         return said

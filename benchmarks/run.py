@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -29,10 +30,16 @@ class _Turn:
         return f"{self.workload.name}, round {self.number + 1}: {self.contestant.name}"
 
 
-def run(workloads: Sequence[Workload], contestants: Sequence[Contestant], results: Results, console: Console) -> None:
+def run(
+    workloads: Sequence[Workload],
+    contestants: Sequence[Contestant],
+    results: Results,
+    console: Console,
+    keep: Path | None = None,
+) -> None:
     """Measure, and put the figures into `results`; a contestant that fails is told, and left out of that workload.
 
-    Ctrl-C ends it early, with what was measured until then.
+    Ctrl-C ends it early, with what was measured until then; `keep` has it all the time.
     """
     turns = list(_turns(workloads, contestants, results.rounds))
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -44,6 +51,8 @@ def run(workloads: Sequence[Workload], contestants: Sequence[Contestant], result
                 progress.update(going, description=str(turn))
                 _take(turn, bench, results, console)
                 progress.advance(going)
+                if keep is not None:
+                    results.save(keep)
 
 
 def _turns(workloads: Sequence[Workload], contestants: Sequence[Contestant], rounds: int) -> Iterator[_Turn]:
