@@ -15,6 +15,7 @@ from pathlib import Path
 from tests.chaos.pen import Pen
 
 from sqsjobs import App, Retry, constant, current_job
+from sqsjobs.context import LeaseState
 
 LEDGER = "SQSJOBS_CHAOS_LEDGER"
 """The variable that names the ledger's directory."""
@@ -60,7 +61,7 @@ def told(number: int) -> Iterator[None]:
     try:
         yield
     except asyncio.CancelledError:
-        lines.write("cancelled", **facts)
+        lines.write("cancelled", lost_lease=job.lease.state is LeaseState.LOST, **facts)
         raise
     except BaseException as error:
         lines.write("raised", error=type(error).__name__, **facts)

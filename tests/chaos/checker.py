@@ -15,6 +15,7 @@ from sqsjobs.store.base import JobRecord
 
 __all__ = ["Checked", "Letter", "check"]
 
+STARVED: Final = "its lease was lost, though nothing was done to it: the machine was too busy for heartbeats"
 SENT_TWICE: Final = "sent twice (an answer was lost)"
 _CAUSES: Final[Mapping[str, str]] = {
     "SendMessageBatch": SENT_TWICE,
@@ -137,7 +138,7 @@ def _cause(before: Run, after: Run, ledger: Ledger) -> str | None:
         return "abandoned at a stop"
     if before.how == "cancelled" and death is not None:
         return "interrupted by a stop"
-    return _fault(before, after, ledger)
+    return _fault(before, after, ledger) or (STARVED if before.lost_lease else None)
 
 
 def _fault(before: Run, after: Run, ledger: Ledger) -> str | None:
@@ -153,6 +154,8 @@ def _excuse(before: Run, ledger: Ledger, *, stored: bool) -> str | None:
     """Return why a job may run beside another run of itself, or None: its lease was over, or there is no job store."""
     if _suspended(before, ledger, until=before.stop):
         return "the first one's worker was suspended"
+    if before.lost_lease:
+        return "the first one had lost its lease, and was being cancelled"
     faults = [fault for fault in ledger.faults.get(before.job, ()) if fault.at <= before.stop]
     if stored:
         lapsed = any(fault.operation in ("ReceiveMessage", "ChangeMessageVisibilityBatch") for fault in faults)

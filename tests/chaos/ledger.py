@@ -23,6 +23,7 @@ class Run:
     Attributes:
         worker: the process that held the lease: the run's own, or its parent, if it ran in a child.
         epoch: the fencing token; 0 without a job store.
+        lost_lease: whether it was cancelled because its worker had lost the lease.
     """
 
     job: str
@@ -35,6 +36,7 @@ class Run:
     start: float
     stop: float = inf
     how: How = "lost"
+    lost_lease: bool = False
 
     def overlaps(self, other: Run) -> bool:
         """Whether both ran at one time."""
@@ -118,7 +120,7 @@ class Ledger:
                 opened[run.job, run.pid, run.epoch].append(run)
             case "end" | "raised" | "cancelled" as how:
                 run = opened[line["job"], line["pid"], line["epoch"]].pop()
-                run.how, run.stop = how, line["at"]
+                run.how, run.stop, run.lost_lease = how, line["at"], line.get("lost_lease", False)
             case "sent":
                 self.outcomes[line["number"]].append(line["outcome"])
                 if line["job"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.chaos.checker import Letter, check
+from tests.chaos.checker import STARVED, Letter, check
 from tests.chaos.ledger import Ledger
 
 from sqsjobs.job import JobId, JobStatus
@@ -19,11 +19,18 @@ def sent(number: int = 0, outcome: str = "accepted") -> Line:
 
 
 def run(
-    at: float, until: float | None, how: str = "end", *, pid: int = 10, epoch: int = 1, task: str = "work"
+    at: float,
+    until: float | None,
+    how: str = "end",
+    *,
+    pid: int = 10,
+    epoch: int = 1,
+    task: str = "work",
+    lost_lease: bool = False,
 ) -> list[Line]:
     who = {"job": "job-0", "epoch": epoch, "pid": pid}
     begun = {"what": "start", "at": at, "number": 0, "attempt": epoch, "parent": 1, "task": task, **who}
-    return [begun] if until is None else [begun, {"what": how, "at": until, **who}]
+    return [begun] if until is None else [begun, {"what": how, "at": until, "lost_lease": lost_lease, **who}]
 
 
 def death(at: float, pid: int = 10, *, hard: bool = True) -> list[Line]:
@@ -61,6 +68,7 @@ TWICE = [*run(1, 2, pid=10), *run(5, 6, pid=20, epoch=2)]
         ([*run(1, 2, "cancelled"), *death(3, hard=False), *run(5, 6, pid=20, epoch=2)], {"interrupted by a stop"}),
         ([*run(1, None), *death(3, hard=False), *run(5, 6, pid=20, epoch=2)], {"abandoned at a stop"}),
         ([*run(1, None, task="pill"), *run(5, 6, pid=20, epoch=2)], {"its worker was killed"}),
+        ([*run(1, 2, "cancelled", lost_lease=True), *run(5, 6, pid=20, epoch=2)], {STARVED}),
         ([*TWICE, *fault("duplicate", "ReceiveMessage", 0.5)], {"delivered twice by SQS"}),
         ([*TWICE, *fault("resurrect", "DeleteMessageBatch", 2.5)], {"came back after its delete"}),
         ([*TWICE, *fault("html", "DeleteMessageBatch", 2.5)], {"delete refused or lost"}),
@@ -97,6 +105,10 @@ def test_a_send_has_one_outcome_and_what_was_rejected_does_not_run() -> None:
 )
 def test_a_repetition_without_a_cause_is_one_too_many(after_the_run: list[Line]) -> None:
     assert found(sent(), *TWICE, *after_the_run, records=record(epoch=2)) == ["I3"]
+
+
+def test_a_cancelled_run_needs_a_reason() -> None:
+    assert found(sent(), *run(1, 2, "cancelled"), *run(5, 6, pid=20, epoch=2), records=record(epoch=2)) == ["I3"]
 
 
 def test_a_job_runs_once_at_a_time() -> None:
