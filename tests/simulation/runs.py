@@ -59,7 +59,8 @@ def duplicates_of(ledger: Ledger, *, has_store: bool) -> Counter[str]:
 def _causes(ledger: Ledger, earlier: Run, later: Run, *, has_store: bool) -> Iterator[str]:
     """Yield why `later` may have been started although `earlier` had not asked for it."""
     faults = {fault for receipt in ledger.receipts[earlier.message_id] for fault in receipt.faults}
-    if earlier.settled != "delete" or earlier.settled_at > later.started:
+    lost = earlier.receipt is not None and earlier.receipt.lost_at <= later.started  # such a delete may do nothing
+    if earlier.settled != "delete" or earlier.settled_at > later.started or lost:
         yield from _unsettled(ledger, earlier, later, faults, has_store=has_store)
     if len(ledger.copies[earlier.job_id]) > 1:
         yield "ambiguous send, or sent anew"
