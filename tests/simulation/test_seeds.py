@@ -20,7 +20,7 @@ _PARTS = 25
 
 @pytest.mark.parametrize("part", range(_PARTS))
 def test_no_promise_is_broken(part):
-    """Each part has seeds of all the usual kinds; `make simulate SEED=…` shows the trace of one."""
+    """I1-I15, I19: each part has seeds of all the usual kinds; `make simulate SEED=…` shows the trace of one."""
     tally = Tally()
     for report in play_all(range(part, _SEEDS, _PARTS)):
         tally.add(report)

@@ -55,6 +55,13 @@ def takes(seconds: float) -> float:
     return seconds
 
 
+@task(queue="work", executor="process")
+def holds_the_interpreter(seconds: float) -> float:
+    """No other thread of its process runs meanwhile: the C function is called without letting the GIL go."""
+    ctypes.PyDLL(None).poll(None, 0, int(seconds * 1000))
+    return seconds
+
+
 @task(queue="work", executor="process", timeout=1.5)
 def takes_limited(seconds: float) -> float:
     time.sleep(seconds)

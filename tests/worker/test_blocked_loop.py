@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import threading
 import time
 
 import pytest
+from tests.worker import pills
 
+from sqsjobs import current_job
 from sqsjobs import events as ev
 from sqsjobs.envelope import encode
+from sqsjobs.job import JobStatus
 from sqsjobs.outcome import Succeeded, Unstarted
+from sqsjobs.store.memory import MemoryStore
 from sqsjobs.transport.base import OutgoingMessage
 
-SHORT = 1.0
+SHORT = 2.0
 """Seconds of the leases here."""
 
 
@@ -115,3 +120,47 @@ async def test_what_arrives_while_the_loop_is_blocked_does_not_start_under_a_lea
         assert isinstance(done.outcome, Succeeded)
     producer.join()
     assert (await rig.record(job.id)).attempts == 1
+
+
+# C code that lets no other thread run: not even the heart's -----------------------------------------------
+
+
+class Recording(MemoryStore):
+    """Counts the ends that it takes."""
+
+    ends = 0
+
+    async def change(self, job_id, epoch, change):
+        changed = await super().change(job_id, epoch, change)
+        self.ends += changed and change.status.ended
+        return changed
+
+
+async def test_code_that_holds_the_interpreter_may_lose_its_lease_and_is_completed_once_all_the_same(rig):
+    """R14: nothing of the process runs meanwhile, so the lease ends; what comes of it is compared with the claim."""
+
+    @rig.task()
+    async def greedy() -> None:
+        if current_job().attempt == 1:
+            ctypes.PyDLL(None).poll(None, 0, int(2.5 * SHORT * 1000))
+        await asyncio.sleep(0.2)
+
+    job_id = await rig.send(greedy)
+    async with Recording(clock=rig.clock) as store, rig.working(store=store, visibility=SHORT):
+        await rig.events.wait(ev.JobSettled, lambda e: e.disposition == "delete")
+        record = await store.get(job_id)
+    assert record is not None
+    assert record.status is JobStatus.SUCCEEDED
+    assert store.ends == 1
+    assert rig.messages() == []
+
+
+async def test_a_child_process_that_holds_its_interpreter_keeps_its_lease(rig):
+    """R14: the heart beats in the parent, which is why such code belongs into one."""
+    rig.know(pills.holds_the_interpreter)
+    await rig.send(pills.holds_the_interpreter, seconds=2.5 * SHORT)
+    async with rig.working(visibility=SHORT):
+        await rig.events.wait(ev.JobSettled)
+    assert rig.events.count(ev.JobStarted) == 1
+    assert rig.events.count(ev.LeaseEnded) == 0
+    assert rig.events.count(ev.HeartbeatSent) >= 3

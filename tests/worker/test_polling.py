@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from tests.worker.rig import LOST, UNAVAILABLE
@@ -11,6 +12,7 @@ from tests.worker.virtual import virtually
 
 from sqsjobs import ConfigurationError, RetryAfter
 from sqsjobs import events as ev
+from sqsjobs.transport.memory import MemoryTransport
 from sqsjobs.transport.model import Fault, Refusal
 from sqsjobs.worker import pipeline, settler
 from sqsjobs.worker.options import WatchedQueue, WorkerOptions
@@ -254,6 +256,48 @@ async def test_a_burst_goes_on_after_polls_that_failed(rig):
     rig.faults.refuse(POLL, times=3)
     await rig.drain()
     assert rig.events.count(ev.JobSettled) == 1
+
+
+@virtually
+async def test_a_burst_believes_no_approximate_count(rig):
+    """R64: SQS's counts lag by a minute; the queue is empty when a whole poll has found nothing in it."""
+
+    class Lagging(MemoryTransport):
+        async def describe(self, queue):
+            return replace(await super().describe(queue), visible=0, in_flight=0, delayed=0)
+
+    @rig.task()
+    async def job(n: int) -> None:
+        await asyncio.sleep(1)
+
+    await rig.send_many(job, 40)
+    async with Lagging(rig.sqs) as transport:
+        await rig.drain(transport=transport)
+    assert rig.events.count(ev.JobSettled, lambda e: e.disposition == "delete") == 40
+    assert rig.messages() == []
+
+
+@virtually
+async def test_a_storm_of_throttling_is_not_answered_with_one_of_receives(rig):
+    """R68: many receives at once become few, and further and further apart; when it is over they are many again."""
+
+    @rig.task()
+    async def job(n: int) -> None:
+        await asyncio.sleep(0.05)
+
+    await rig.send_many(job, 3000)
+    async with rig.working(concurrency=100):
+        await rig.events.wait(ev.JobSettled, count=1000)
+        busy = rig.faults.made(POLL)
+        began = rig.clock.now()
+        rig.faults.plan(POLL, Fault(before=Refusal("RequestThrottled", "slow down")), times=0)
+        await asyncio.sleep(120)
+        throttled = rig.faults.made(POLL) - busy
+        rig.faults.end()
+        await rig.events.wait(ev.JobSettled, count=3000)
+    assert busy >= 100
+    assert throttled <= 40
+    assert rig.clock.now() - began < 120 + 30 + 10
 
 
 # Costs and bounds --------------------------------------------------------------------------------------------
