@@ -15,11 +15,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-__all__ = ["DOCUMENT", "ROOT", "collected", "documented", "named_rows", "rewritten", "rows_of"]
+__all__ = ["DOCUMENT", "ROOT", "collected", "documented", "named_rows", "rewritten", "rows_of", "said"]
 
 ROOT: Final = Path(__file__).parents[1]
 DOCUMENT: Final = ROOT / "docs" / "reliability.md"
 
+_HEADING: Final = "## Every promise, and its tests"
 _OPENING: Final = re.compile(r"[RSI]\d")
 _ROW: Final = re.compile(r"\b([RSI])(\d+)(?:-\1?(\d+))?\b")
 _LINE: Final = re.compile(r"^\| ([RSI]\d+) \| (.*?) \| (.*?) \|$", re.MULTILINE)
@@ -69,9 +70,14 @@ def _order(row: str) -> tuple[int, int]:
 # The table in the document ------------------------------------------------------------------------------
 
 
+def said(text: str) -> list[tuple[str, str, str]]:
+    """Return the lines of the table: the row, what happens, and which tests see to it or why none does."""
+    return [(row, behaviour, tests) for row, behaviour, tests in _LINE.findall(_parted(text)[1])]
+
+
 def documented(text: str) -> dict[str, tuple[str, ...]]:
     """Return the tests that the document names for each row; none where it gives a reason instead."""
-    return {row: tuple(map("".join, _TEST.findall(tests))) for row, _, tests in _LINE.findall(text)}
+    return {row: tuple(map("".join, _TEST.findall(tests))) for row, _, tests in said(text)}
 
 
 def rewritten(text: str) -> str:
@@ -82,7 +88,14 @@ def rewritten(text: str) -> str:
         tests = collected().get(row)
         return f"| {row} | {behaviour} | {_told(tests) if tests else said} |"
 
-    return _LINE.sub(line, text)
+    before, table = _parted(text)
+    return before + _LINE.sub(line, table)
+
+
+def _parted(text: str) -> tuple[str, str]:
+    """Part the document where the table begins: other tables have lines for invariants, too."""
+    before, heading, table = text.partition(_HEADING)
+    return before + heading, table
 
 
 def _told(tests: list[str]) -> str:
