@@ -39,6 +39,11 @@ soak: $(VENV)/.dev ## whether a worker grows under load and faults: make soak [M
 seeded-bugs: $(VENV)/.dev ## whether the tests notice 35 bugs of others, put in one by one: make seeded-bugs [ARGS='--only 5' or --help]
 	@$(BIN)/python -m tests.seeded_bugs $(if $(LEDGER),--ledger '$(LEDGER)') $(ARGS)
 
+.PHONY: ledger
+ledger: $(VENV)/.dev ## all long forms, and one ledger of what they found: make ledger [SEEDS=] [INPUTS=] [MINUTES=] [ARGS='--only soak' or --help]
+	@$(BIN)/python -m tests.proof $(if $(SEEDS),--seeds $(SEEDS)) $(if $(INPUTS),--inputs $(INPUTS)) \
+		$(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
+
 .PHONY: bench
 bench: $(VENV)/.dev $(BENCH_VENV)/.bench ## what a job costs, beside others: make bench [ROUNDS=5] [WORKLOADS=drain,latency] [CONTESTANTS=sqsjobs,bare]
 	$(BIN)/python -m benchmarks $(foreach it,ROUNDS WORKLOADS CONTESTANTS SCALE,$(if $($(it)),--$(call lower,$(it)) '$($(it))')) \

@@ -66,10 +66,11 @@ def main() -> int:
         console.print(f"[red]the tests without any bug:[/] {clean.problem}", highlight=False)
     numbers = len({bug.number for bug in bugs})
     console.print(f"caught {caught(trials)} of {numbers}", highlight=False)
-    if options.ledger:
-        ledger = as_json(trials, of=numbers, commit=commit(), seconds=time.monotonic() - began)
-        options.ledger.write_text(json.dumps(ledger, indent=2) + "\n")
     wanted = numbers if options.only else options.at_least
+    if options.ledger:
+        seconds = time.monotonic() - began
+        ledger = as_json(trials, of=numbers, at_least=wanted, commit=commit(), seconds=seconds)
+        options.ledger.write_text(json.dumps(ledger, indent=2) + "\n")
     return 0 if clean.verdict == "missed" and caught(trials) >= wanted else 1
 
 

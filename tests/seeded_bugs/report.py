@@ -54,7 +54,7 @@ def as_list(bugs: Iterable[Bug]) -> Table:
     return table
 
 
-def as_json(trials: Sequence[Trial], *, of: int, commit: str, seconds: float) -> dict[str, Any]:
+def as_json(trials: Sequence[Trial], *, of: int, at_least: int, commit: str, seconds: float) -> dict[str, Any]:
     """Return all of it, ready to be written as JSON."""
     return {
         "rig": "seeded-bugs",
@@ -62,6 +62,7 @@ def as_json(trials: Sequence[Trial], *, of: int, commit: str, seconds: float) ->
         "command": "make seeded-bugs",
         "caught": caught(trials),
         "of": of,
+        "at least": at_least,
         "seconds": round(seconds, 1),
         "bugs": [
             {
