@@ -12,7 +12,6 @@ Run it on a machine that does nothing else.
 from __future__ import annotations
 
 import argparse
-import platform
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -81,7 +80,7 @@ def main() -> None:
     results = Results(
         command="make bench" if given.write else f"python -m benchmarks {' '.join(sys.argv[1:])}".strip(),
         date=f"{datetime.now(UTC):%Y-%m-%d}",
-        machine=f"{describe()}, Python {platform.python_version()}",
+        machine=describe(),
         versions={it.name: it.versions for it in present},
         rounds=given.rounds,
         scale=given.scale,

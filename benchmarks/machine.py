@@ -84,8 +84,9 @@ def _status(pid: int, name: str) -> float:
 
 
 def describe() -> str:
-    """Return a line about the machine."""
+    """Return a line about the machine, and what else it does: its load average now."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     model = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{len(_USABLE)} cores of {model.strip()}, {memory:.0f} GiB, {platform.system()} {platform.release()}"
+    system = f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
+    return f"{len(_USABLE)} cores of {model.strip()}, {memory:.0f} GiB, load {os.getloadavg()[0]:.1f}, {system}"

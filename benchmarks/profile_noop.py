@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -27,7 +28,7 @@ from rich.table import Table
 from benchmarks.child import Child
 from benchmarks.contestants import OTHERS, SQSJOBS
 from benchmarks.house import ROOT, server
-from benchmarks.machine import SERVER_CORE, on_core
+from benchmarks.machine import SERVER_CORE, describe, on_core
 from benchmarks.report.page import put_between_markers
 from benchmarks.report.stages import Stack, by_place, by_stage, read_stacks, rows
 from benchmarks.report.tables import in_markdown
@@ -78,6 +79,7 @@ def main() -> None:
     given = parser.parse_args()
     if not SPY.exists():
         raise SystemExit(f"{SPY} is not there: `make bench-profile` installs it")
+    about = describe()
     with server() as running:
         bench = Bench(running)
         watched = [(name, cost(bench, options, given.jobs // 5)) for name, options in WATCHED]
@@ -88,7 +90,8 @@ def main() -> None:
             table.add_row(*row)
         Console().print(table)
     if given.write:
-        text = "\n\n".join(in_markdown(header, body) for header, body in profile.tables())
+        tables = [in_markdown(header, body) for header, body in profile.tables()]
+        text = "\n\n".join([f"{datetime.now(UTC):%Y-%m-%d}, {about}. {profile.per_job:.0f} µs of CPU a job.", *tables])
         put_between_markers(ROOT / "docs" / "benchmarks.md", "profile", text)
 
 

@@ -15,7 +15,6 @@ import argparse
 import asyncio
 import gc
 import importlib.metadata
-import platform
 import secrets
 import sys
 import time
@@ -280,7 +279,7 @@ def main() -> None:
         compete(contestants, running.url, first)  # imports, and what every first call loads
         rounds = compete(contestants, running.url, options)
     versions = ", ".join(_version(package) for package in PACKAGES if find_spec(package))
-    about = f"{datetime.now(UTC):%Y-%m-%d}, {describe()}, Python {platform.python_version()}; {versions}."
+    about = f"{datetime.now(UTC):%Y-%m-%d}, {describe()}; {versions}."
     text = f"{about}\n\n{table(contestants, rounds)}"
     print(text)
     if len(contestants) < len(CONTESTANTS):
