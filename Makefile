@@ -12,11 +12,15 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
 .PHONY: help
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{ printf "make %-12s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{ printf "make %-17s %s\n", $$1, $$2 }'
 
 .PHONY: demo
 demo: $(VENV)/.runtime ## a thousand real jobs, from enqueue to result: make demo [DIR=folder] [JOBS=number]
 	@$(BIN)/sqsjobs demo $(if $(DIR),--dir '$(DIR)') $(if $(JOBS),--jobs $(JOBS))
+
+.PHONY: example-inference
+example-inference: $(VENV)/.inference ## a page to send pictures to, with all behind it: make example-inference [PORT=8000]
+	@cd examples && ../$(BIN)/python -m inference $(if $(PORT),--port '$(PORT)')
 
 .PHONY: test
 test: $(VENV)/.dev ## the tests: make test [ARGS='-k retry']
@@ -86,7 +90,8 @@ lock: $(VENV)/pyvenv.cfg ## choose the newest versions that fit pyproject.toml, 
 	$(PIP) install uv
 	$(COMPILE) --upgrade --group dev --output-file requirements/dev.txt
 	$(COMPILE) --upgrade --group build --constraint requirements/dev.txt --output-file requirements/runtime.txt
-
+	$(COMPILE) --upgrade --group build --group inference --constraint requirements/dev.txt \
+		--output-file requirements/inference.txt
 	$(COMPILE_ALONE) --upgrade --group bench --output-file requirements/bench.txt
 
 COMPILE_ALONE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
@@ -124,9 +129,13 @@ clean: ## remove what was made here
 $(VENV)/.runtime: requirements/runtime.txt pyproject.toml $(VENV)/pyvenv.cfg
 	$(call install,runtime)
 
+$(VENV)/.inference: requirements/inference.txt pyproject.toml $(VENV)/pyvenv.cfg
+	$(call install,inference)
+	@touch $(VENV)/.runtime # of which this is a superset
+
 $(VENV)/.dev: requirements/dev.txt pyproject.toml $(VENV)/pyvenv.cfg
 	$(call install,dev)
-	@touch $(VENV)/.runtime # of which this is a superset
+	@touch $(VENV)/.runtime $(VENV)/.inference # of which this is a superset
 
 $(BENCH_VENV)/.bench: requirements/bench.txt $(VENV)/pyvenv.cfg
 	@echo "Installing whom sqsjobs is measured beside into $(BENCH_VENV); this takes a moment, once."
