@@ -14,6 +14,7 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import sys
 import tempfile
 from asyncio.subprocess import Process
@@ -36,7 +37,13 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=8000, help="of the page; 0 for any that is free")
     parser.add_argument("--folder", type=Path, help="where pictures and jobs are kept; by default until the end only")
     chosen = parser.parse_args()
+    try:
+        door = socket.create_server(("127.0.0.1", chosen.port))
+    except OSError:
+        print(f"port {chosen.port} is taken: choose another, --port 0 for any that is free", file=sys.stderr)
+        return 2
     with ExitStack() as stack:
+        stack.enter_context(door)
         folder = chosen.folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="inference-")))
         queues = stack.enter_context(LocalServerThread())
         queues.create_queues("pictures")
@@ -48,21 +55,21 @@ def main() -> int:
         }
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            return asyncio.run(_served(chosen.port))
+            return asyncio.run(_served(door))
         except KeyboardInterrupt:  # before there was anything to stop
             return 0
 
 
-async def _served(port: int) -> int:
+async def _served(door: socket.socket) -> int:
     """Serve the API beside a worker; end when asked to, or when the worker ends."""
     from inference.api import api  # noqa: PLC0415 - it reads the environment, which is set by now
 
-    config = uvicorn.Config(api, port=port, log_level="warning", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(api, log_level="warning", timeout_graceful_shutdown=1)
     server = _Announced(config)
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, server.stop)
     async with _working() as worker:
-        serving = asyncio.create_task(server.serve())
+        serving = asyncio.create_task(server.serve([door]))
         ended = asyncio.create_task(worker.wait())
         await asyncio.wait([serving, ended], return_when=asyncio.FIRST_COMPLETED)
         died = ended.done()
@@ -104,10 +111,10 @@ class _Announced(uvicorn.Server):
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
         return nullcontext()
 
-    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
-        await super().startup(sockets)  # type: ignore[arg-type]
-        if self.started:
-            port = self.servers[0].sockets[0].getsockname()[1]
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and sockets:
+            port = sockets[0].getsockname()[1]
             print(f"Pictures are at http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
 
 

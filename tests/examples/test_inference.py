@@ -42,7 +42,7 @@ def service(folder: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
             assert found, line
             yield found[0], process
         finally:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGINT)  # which does nothing to one that has ended
             try:
                 process.wait(30)
             finally:
@@ -177,6 +177,21 @@ def test_a_burst_against_nothing_says_what_to_start():
         1,
         "http://127.0.0.1:9 does not answer as the service does: start it with python -m inference\n",
     )
+
+
+def test_a_port_that_is_taken_is_told_of(url):
+    command = [sys.executable, "-m", "inference", "--port", url.rpartition(":")[2]]
+    ended = subprocess.run(command, cwd=EXAMPLES, text=True, capture_output=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert re.fullmatch(r"port \d+ is taken: choose another, --port 0 for any that is free\n", ended.stderr)
+
+
+def test_the_service_ends_with_its_worker(tmp_path):
+    """It does not go on accepting pictures that nobody looks at."""
+    with service(tmp_path) as (_, process):
+        (worker,) = subprocess.check_output(["pgrep", "-P", str(process.pid)], text=True).split()
+        os.kill(int(worker), signal.SIGKILL)
+        assert process.wait(30) == 1
 
 
 def test_in_a_browser(url, tmp_path):
