@@ -8,6 +8,8 @@ import pytest
 from tests.chaos.parts import PARTS
 from tests.chaos.runner import run_part
 
+pytestmark = pytest.mark.xdist_group("chaos")  # one part at a time: each has several processes and deadlines
+
 SEED = 1
 REPEATED = {
     "weather": "retry of a failure",

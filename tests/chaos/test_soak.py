@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from tests.chaos.soak import LIMITS, soak
 from tests.chaos.trend import Verdict
+
+pytestmark = pytest.mark.xdist_group("chaos")
 
 
 async def test_a_worker_under_load_and_faults_does_not_grow(tmp_path: Path) -> None:
