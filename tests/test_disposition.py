@@ -271,10 +271,10 @@ def test_a_message_is_left_only_where_its_lease_is_lost(outcome, situation):
 
 @given(outcomes, situations)
 def test_nothing_is_deleted_that_has_not_ended(outcome, situation):
-    """I1: a delete follows success, a discard, an end that was recorded before, or `on_exhausted="discard"`."""
+    """I1: a delete follows success, a discard, a cancellation, an end that was recorded, or `on_exhausted="discard"`."""
     verdict = decide(outcome, situation)
     if isinstance(verdict.disposition, Delete):
-        ended = isinstance(outcome, Succeeded | Discarded | AlreadyEnded)
+        ended = isinstance(outcome, Succeeded | Discarded | Cancelled | AlreadyEnded)
         assert ended or (situation.on_exhausted == "discard" and verdict.status is JobStatus.FAILED)
 
 

@@ -59,11 +59,20 @@ def postgres_url() -> str:
     return f"postgresql://sqsjobs@127.0.0.1:{port}/postgres"
 
 
+_ONE_REQUEST_AT_A_TIME = """
+from moto import server
+run = server.run_simple
+server.run_simple = lambda *args, **options: run(*args, **{**options, "threaded": False})
+server.main()
+"""
+"""Moto's server, whose transactions are none where another request comes in between: it puts the table back as it was."""
+
+
 @cache
 def moto_url() -> str:
     """Start moto's server in a process of its own, once, and return its URL: DynamoDB and S3."""
     port, directory = _free_port(), _directory(os.getuid())
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    command = [sys.executable, "-c", _ONE_REQUEST_AT_A_TIME, "-H", "127.0.0.1", "-p", str(port)]
     _start(command, directory, os.getuid(), signal.SIGTERM, ready="Running on")
     return f"http://127.0.0.1:{port}"
 
