@@ -234,4 +234,4 @@ def cancel(browser: Browser, picture: Path) -> None:
         browser.choose_file("#file", picture)
         browser.until("document.querySelectorAll('.card').length === arguments[0]", before + number + 1)
     browser.click(".card .cancel")
-    browser.until("document.querySelector('.card').dataset.status === 'cancelled'")
+    browser.until("['cancelled', 'succeeded'].includes(document.querySelector('.card').dataset.status)")
