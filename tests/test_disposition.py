@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sqsjobs.annotation import Annotation
 from sqsjobs.disposition import (
-    Annotation,
     DeadLetter,
     Delete,
     Hide,

@@ -8,9 +8,9 @@ from collections.abc import Collection
 
 import pytest
 
+from sqsjobs.annotation import ANNOTATION, Annotation
 from sqsjobs.cli.dead_letters import MOVED_BY_SQS, Choice, DeadLetters, Letter, Place, Redrive
 from sqsjobs.cli.exits import NOT_YET, OK
-from sqsjobs.disposition import ANNOTATION, Annotation
 from sqsjobs.envelope import encode
 from sqsjobs.job import Job, JobStatus, new_job_id
 from sqsjobs.outcome import Failure

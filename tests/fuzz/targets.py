@@ -16,7 +16,7 @@ from tests.fuzz.driving import result_of
 from tests.fuzz.mutants import argument_mutant, body_mutant, changed_text, sealed_mutant
 
 from sqsjobs import InvalidArguments, InvalidEnvelope, UnsupportedVersion, task
-from sqsjobs.disposition import Annotation
+from sqsjobs.annotation import Annotation
 from sqsjobs.job import Job, checked_job_id
 from sqsjobs.registry import Registry
 

@@ -10,7 +10,7 @@ from tests.simulation.ledger import Ledger, Run
 from tests.simulation.scenario import PARK_FOR, Play, Scenario
 from tests.simulation.stage import RETRIES
 
-from sqsjobs.disposition import ANNOTATION, Annotation
+from sqsjobs.annotation import ANNOTATION, Annotation
 from sqsjobs.job import JobStatus
 from sqsjobs.store.base import JobRecord
 from sqsjobs.transport.memory_sqs import MemorySQS

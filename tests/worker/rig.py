@@ -13,8 +13,8 @@ from typing import Any, Self, TypeVar
 import msgspec
 
 from sqsjobs import events as ev
+from sqsjobs.annotation import ANNOTATION, Annotation
 from sqsjobs.clock import Clock, SystemClock
-from sqsjobs.disposition import ANNOTATION, Annotation
 from sqsjobs.envelope import encode
 from sqsjobs.job import NO_HEADERS, Job, JobId, new_job_id
 from sqsjobs.registry import Registry

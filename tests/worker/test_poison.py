@@ -12,7 +12,7 @@ from tests.worker.virtual import virtually
 
 from sqsjobs import ConfigurationError, Retry, task
 from sqsjobs import events as ev
-from sqsjobs.disposition import ANNOTATION
+from sqsjobs.annotation import ANNOTATION
 from sqsjobs.job import JobStatus, new_job_id
 from sqsjobs.outcome import AlreadyEnded, Overdelivered, Succeeded, Unknown
 from sqsjobs.registry import Registry

@@ -12,8 +12,8 @@ from tests.worker.virtual import virtually
 
 from sqsjobs import HmacKey, Retry, Snooze
 from sqsjobs import events as ev
+from sqsjobs.annotation import ANNOTATION, Annotation
 from sqsjobs.cli.dead_letters import DeadLetters, Place, Redrive
-from sqsjobs.disposition import ANNOTATION, Annotation
 from sqsjobs.envelope import encode
 from sqsjobs.job import JobStatus
 

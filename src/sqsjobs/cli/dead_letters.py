@@ -13,8 +13,8 @@ from typing import Final, Self
 
 from msgspec.structs import replace
 
+from sqsjobs.annotation import ANNOTATION, Annotation
 from sqsjobs.batching import first_batch
-from sqsjobs.disposition import ANNOTATION, Annotation
 from sqsjobs.errors import InvalidEnvelope, PayloadTooLarge, RequestRejected, TransportError, UnsupportedVersion
 from sqsjobs.job import Job, JobStatus, checked_job_id
 from sqsjobs.sealing import Sealing

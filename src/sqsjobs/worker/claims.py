@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable
 from math import inf, nextafter
 from random import Random
 
+from sqsjobs.annotation import ANNOTATION, Annotation
 from sqsjobs.clock import Clock
-from sqsjobs.disposition import ANNOTATION, Annotation, DeadLetter, Hide, Resend, Verdict
+from sqsjobs.disposition import DeadLetter, Hide, Resend, Verdict
 from sqsjobs.errors import StoreError
 from sqsjobs.events import Observer, StoreFailed
 from sqsjobs.outcome import (

@@ -7,7 +7,8 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from sqsjobs.disposition import ANNOTATION, Annotation, DeadLetter
+from sqsjobs.annotation import ANNOTATION, Annotation
+from sqsjobs.disposition import DeadLetter
 from sqsjobs.outcome import Failure
 from sqsjobs.transport.base import MAX_MESSAGE_BYTES, Delivery, OutgoingMessage, is_fifo, message_size
 from sqsjobs.worker.held import Held
