@@ -2,7 +2,6 @@
 
 A slot is the permission to run one job. A busy queue's poll is made for slots that are free; an idle queue's one
 open poll holds none, and what it brings beyond the free slots waits here, under heartbeats, and starts first.
-Ahead of free slots no more is fetched than will start within one round trip, at the rate at which jobs have started.
 """
 
 from __future__ import annotations
@@ -16,25 +15,12 @@ from typing import Final
 from sqsjobs.transport.base import MAX_BATCH_ENTRIES, is_fifo
 from sqsjobs.worker.held import Held
 from sqsjobs.worker.options import WatchedQueue, WorkerOptions
+from sqsjobs.worker.pace import Pace
 
 __all__ = ["Intake", "Poll", "QueueIntake"]
 
-_SHORT_JOB: Final = 1.0
-"""Seconds up to which jobs are short enough to fetch ahead for."""
-_SMOOTHING: Final = 0.1
-"""Weight of the newest value in the running means."""
-_RATE_OVER: Final = 0.05
-"""Seconds over which starts are counted for their rate."""
-_HEADROOM: Final = 1.5
-"""How much faster than measured the next starts may come: what is fetched must never be what slows them down."""
-_MOST_AHEAD: Final = 10
-"""What may be fetched ahead, in multiples of the concurrency."""
 _MOST_POLLS: Final = 64
 """Receives under way at once for one queue; a transport to SQS has connections for more (`Pools.poll`)."""
-_GATHER_SHARE: Final = 0.02
-"""Share of a job's duration for which freed slots gather, so that receives come in tens."""
-_GATHER: Final = (0.005, 0.1)
-"""The shortest and the longest such time, in seconds."""
 
 
 @dataclass(slots=True, eq=False)
@@ -112,9 +98,7 @@ class Intake:
         """Slots in use."""
         self._reserved = 0
         self._waiting = 0
-        self._mean_run: float | None = None
-        self._mean_trip = 0.02
-        self._pace = _Pace()
+        self._pace = Pace()
         self._freed_at: float | None = None
         self._burst = options.burst
         self._polls_wait = options.poll_wait > 0
@@ -172,7 +156,7 @@ class Intake:
         """Return in how many seconds another poll may be opened, where nothing but time is missing."""
         moments = [queue.paused_until for queue in self.queues if queue.paused_until > now and not queue.open_polls]
         if self._freed_at is not None and self._may_gather(now):
-            moments.append(self._freed_at + self._gather_time())
+            moments.append(self._freed_at + self._pace.gather_time)
         return max(0.0, min(moments) - now) if moments else None
 
     def polled(self, poll: Poll, messages: int, *, reserved: int, seconds: float, sent_at: float) -> None:
@@ -188,7 +172,7 @@ class Intake:
             queue.last_empty = max(queue.last_empty, sent_at)
             return
         if messages >= poll.limit and reserved:
-            self._mean_trip += _SMOOTHING * (seconds - self._mean_trip)
+            self._pace.received(seconds)
             queue.window = min(queue.window * 2, self._most_polls(queue))
         elif messages < poll.limit:
             queue.window = max(1, queue.window - 1)
@@ -231,12 +215,9 @@ class Intake:
     def ended(self, now: float, seconds: float) -> None:
         """Enter that a job has left its slot after `seconds`."""
         self.running -= 1
-        self._pace.count(now)
+        self._pace.ended(now, seconds)
         if self._freed_at is None:
             self._freed_at = now
-        if self._mean_run is None:
-            self._mean_run = seconds
-        self._mean_run += _SMOOTHING * (seconds - self._mean_run)
 
     def settled(self, held: Held) -> None:
         """Enter that a message is no longer in hand, so that the next of its group may start."""
@@ -289,15 +270,7 @@ class Intake:
         return self._slots + self._ahead() - self.running - self._reserved - sum(queue.ready for queue in self.queues)
 
     def _ahead(self) -> int:
-        """Return how many messages will start within one round trip, and until ten more can be received at once.
-
-        Jobs that wait start as fast as slots are freed; what slots allow is far too much where jobs end at once.
-        """
-        if not self._prefetch or self._mean_run is None or self._mean_run > _SHORT_JOB:
-            return 0
-        starts_per_second = min(self._slots / max(self._mean_run, 1e-6), _HEADROOM * self._pace.rate)
-        within_trip = math.ceil(starts_per_second * self._mean_trip)
-        return min(_MOST_AHEAD * self._slots, within_trip + MAX_BATCH_ENTRIES)
+        return self._pace.ahead(self._slots) if self._prefetch else 0
 
     def _gathered(self, room: int, per_receive: int, now: float) -> bool:
         """Whether enough slots are free for a receive that is worth its price, or have been free for long enough."""
@@ -307,7 +280,7 @@ class Intake:
             return False
         if self._freed_at is None:
             self._freed_at = now
-        return now >= self._freed_at + self._gather_time()
+        return now >= self._freed_at + self._pace.gather_time
 
     def _may_gather(self, now: float) -> bool:
         """Whether a receive is put off only until more slots are free."""
@@ -321,10 +294,6 @@ class Intake:
         """Whether messages wait for slots, so that none is needed before a receive of ten is possible."""
         return self._waiting > 0 and self.saturated
 
-    def _gather_time(self) -> float:
-        shortest, longest = _GATHER
-        return min(longest, max(shortest, _GATHER_SHARE * (self._mean_run or 0.0)))
-
     def _most_polls(self, queue: QueueIntake) -> int:
         return min(_MOST_POLLS, max(1, math.ceil((self._slots + self._ahead()) / queue.per_receive)))
 
@@ -335,21 +304,3 @@ class Intake:
 
 def _least_served(queue: QueueIntake) -> float:
     return queue.served
-
-
-class _Pace:
-    """How many jobs end a second, measured over short spans."""
-
-    __slots__ = ("_count", "_since", "rate")
-
-    def __init__(self) -> None:
-        self.rate = 0.0
-        self._count = 0
-        self._since = -math.inf
-
-    def count(self, now: float) -> None:
-        """Count one more."""
-        self._count += 1
-        if now - self._since >= _RATE_OVER:
-            self.rate = self._count / (now - self._since)
-            self._count, self._since = 0, now
