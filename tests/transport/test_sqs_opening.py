@@ -14,8 +14,9 @@ from tests.transport.wire_server import WireServer
 
 from sqsjobs.errors import ConfigurationError
 from sqsjobs.transport.address import SqsEndpoint
+from sqsjobs.transport.aws_models import SERVICES
 from sqsjobs.transport.sqs import Pools, SqsTransport, Timeouts
-from sqsjobs.transport.sqs_client import SERVICES, open_session
+from sqsjobs.transport.sqs_client import open_session
 
 
 @pytest.fixture(autouse=True)

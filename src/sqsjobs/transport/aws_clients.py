@@ -10,7 +10,8 @@ import botocore.exceptions as botocore_errors
 from aiobotocore.config import AioConfig
 
 from sqsjobs.transport.address import SqsEndpoint, check_url
-from sqsjobs.transport.sqs_client import FAILURES, KEEPALIVE, check_certificates, open_session, unusable
+from sqsjobs.transport.aws_errors import FAILURES, unusable
+from sqsjobs.transport.sqs_client import KEEPALIVE, check_certificates, open_session
 
 __all__ = ["FAILURES", "error_code", "open_client"]
 

@@ -1,42 +1,36 @@
 """Requests to SQS: as whom they are signed, one pool of connections a client, every call bounded.
 
-They go through aioboto3; the frequent ones over the lean path (`wire`), where that can stand in for it. This is the
-importer of aioboto3 and botocore, which take most of a second to load: `sqs` and `admin` import this module when they
-open, so that ``import sqsjobs`` stays cheap.
+They go through aioboto3; the frequent ones over the lean path (`wire`), where that can stand in for it. aioboto3 and
+botocore take most of a second to load: `sqs` and `admin` import this module when they open, so that ``import sqsjobs``
+stays cheap.
 """
 
 from __future__ import annotations
 
 import asyncio
 import io
-import os
-import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 import aioboto3
 import botocore.exceptions as botocore_errors
 from aiobotocore.config import AioConfig
 from aiobotocore.credentials import AioCredentials
-from aiohttp import ClientConnectorError
 from botocore import xform_name
 from botocore.httpsession import get_cert_path
-from botocore.loaders import Loader, instance_cache
-from botocore.parsers import ResponseParserError
 
-from sqsjobs.errors import AccessDenied, ConfigurationError, TransportError, TransportUnavailable
+from sqsjobs.errors import ConfigurationError, TransportError, TransportUnavailable
 from sqsjobs.transport.address import SqsEndpoint, check_url
+from sqsjobs.transport.aws_errors import FAILURES, transport_error, unusable
+from sqsjobs.transport.aws_models import model_loader
 from sqsjobs.transport.base import MAX_BATCH_BYTES, SqsCalled, WireChosen
-from sqsjobs.transport.sqs_errors import answered_error
 from sqsjobs.transport.sqs_options import Timeouts, Wire
 from sqsjobs.transport.wire.client import HOT, LeanClient
 from sqsjobs.transport.wire.opening import SessionCredentials, obstacle, open_lean
 
 __all__ = [
-    "FAILURES",
     "KEEPALIVE",
     "Answer",
     "SqsClient",
@@ -44,7 +38,6 @@ __all__ = [
     "account_of",
     "check_certificates",
     "open_session",
-    "unusable",
 ]
 
 KEEPALIVE: Final = 60.0
@@ -52,9 +45,6 @@ KEEPALIVE: Final = 60.0
 
 STAND_INS: Final = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
 """What requests to a server on this machine are signed with where nothing else is configured."""
-
-SERVICES: Final = frozenset({"sqs", "dynamodb", "s3", "sts", "sso", "portal.sso", "oidc", "signin"})
-"""SQS, what job stores and blobs are on, and where botocore gets credentials."""
 
 Answer: TypeAlias = Mapping[str, Any]
 """The parsed answer of SQS; botocore has no types for it."""
@@ -106,37 +96,13 @@ def _session(endpoint: SqsEndpoint) -> Any:
         return endpoint.session_factory()
     session = aioboto3.Session()
     botocore_session = session._session  # noqa: SLF001 - aioboto3 has no door to it
-    botocore_session.register_component("data_loader", _loader(botocore_session.get_config_variable("data_path")))
+    botocore_session.register_component("data_loader", model_loader(botocore_session.get_config_variable("data_path")))
     if endpoint.local:
         # The machine's own role is never needed for a local server; looking for it costs seconds outside AWS.
         providers = botocore_session.get_component("credential_provider")
         for role in ("container-role", "iam-role"):
             providers.remove(role)
     return session
-
-
-@lru_cache(maxsize=4)
-def _loader(data_path: str | None) -> Loader:
-    """Return one loader of botocore's models for all sessions, as botocore's own `create_loader` makes it."""
-    return _SparingLoader(data_path.split(os.pathsep) if data_path else None)
-
-
-class _SparingLoader(Loader):  # type: ignore[misc]  # botocore has no types
-    """Of botocore's list of all endpoints of AWS, which takes 7 MB, keeps those of the services that are spoken to here."""
-
-    @instance_cache  # type: ignore[untyped-decorator]
-    def load_data_with_path(self, name: str) -> Any:
-        data, path = super().load_data_with_path(name)
-        if name == "endpoints":
-            for partition in data["partitions"]:
-                partition["services"] = {
-                    it: partition["services"][it] for it in SERVICES & partition["services"].keys()
-                }
-        return data, path
-
-
-def unusable(error: Exception) -> ConfigurationError:
-    return ConfigurationError(f"the AWS configuration cannot be used: {error}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,7 +272,7 @@ class SqsClient:
             try:
                 return await self._lean.answer(operation, queue, deadline, parameters)
             except FAILURES as error:  # of botocore, which renews the credentials: nothing was sent yet
-                failure = _transport_error(error, operation, queue)
+                failure = transport_error(error, operation, queue)
                 failure.sent = False
                 raise failure from error
         return await self._plain_answer(operation, queue, deadline, parameters)
@@ -316,7 +282,7 @@ class SqsClient:
             async with asyncio.timeout(deadline):
                 answer: Answer = await getattr(self._client, xform_name(operation))(**parameters)
         except FAILURES as error:
-            raise _transport_error(error, operation, queue) from error
+            raise transport_error(error, operation, queue) from error
         kind = answer["ResponseMetadata"]["HTTPHeaders"].get("content-type", "json")
         if "json" not in kind:
             # botocore reads any text as an answer without contents: a login page would be an empty queue.
@@ -326,50 +292,3 @@ class SqsClient:
                 queue=queue,
             )
         return answer
-
-
-FAILURES: Final = (
-    botocore_errors.BotoCoreError,
-    botocore_errors.ClientError,
-    ResponseParserError,
-    OSError,  # TimeoutError is one
-    RuntimeError,  # botocore's "refreshed credentials are still expired" is a bare one
-)
-"""Everything that a call through aioboto3 raises when it fails; anything else is a fault of ours."""
-
-_NO_CREDENTIALS: Final = (
-    botocore_errors.NoCredentialsError,
-    botocore_errors.PartialCredentialsError,
-    botocore_errors.CredentialRetrievalError,
-    botocore_errors.NoAuthTokenError,
-    botocore_errors.TokenRetrievalError,
-    botocore_errors.SSOError,
-)
-_NO_CONNECTION: Final = (
-    botocore_errors.ConnectTimeoutError,
-    botocore_errors.SSLError,
-    botocore_errors.ProxyConnectionError,
-)
-
-
-def _transport_error(error: Exception, operation: str, queue: str) -> TransportError:
-    match error:
-        case botocore_errors.ClientError(response=response):
-            said, status = response.get("Error", {}), response["ResponseMetadata"].get("HTTPStatusCode", 0)
-            code, text = str(said.get("Code", status)), str(said.get("Message", ""))
-            return answered_error(code, text, status, operation=operation, queue=queue)
-        case _ if isinstance(error, _NO_CREDENTIALS):
-            problem = f"there are no usable AWS credentials for {operation} on {queue!r}: {error}"
-            return AccessDenied(problem, operation=operation, queue=queue, sent=False)
-        case TimeoutError():
-            problem = f"SQS did not answer {operation} on {queue!r} in time"
-        case _:
-            problem = f"SQS did not answer {operation} on {queue!r}: {error}"
-    return TransportUnavailable(problem, operation=operation, queue=queue, sent=_was_connected(error))
-
-
-def _was_connected(error: Exception) -> bool:
-    if isinstance(error, botocore_errors.EndpointConnectionError):
-        # aiobotocore says so of a connection that broke in the middle of a request, too.
-        return not isinstance(error.kwargs.get("error"), (ClientConnectorError, socket.gaierror))
-    return not isinstance(error, _NO_CONNECTION)
