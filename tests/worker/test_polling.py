@@ -14,7 +14,7 @@ from sqsjobs import ConfigurationError, RetryAfter
 from sqsjobs import events as ev
 from sqsjobs.transport.memory import MemoryTransport
 from sqsjobs.transport.model import Fault, Refusal
-from sqsjobs.worker import pipeline, settler
+from sqsjobs.worker import pipeline, quota, settler
 from sqsjobs.worker.options import WatchedQueue, WorkerOptions
 
 POLL = "ReceiveMessage"
@@ -374,8 +374,8 @@ async def test_what_cannot_be_deleted_does_not_pile_up_without_end(rig, monkeypa
 @virtually
 async def test_retries_of_a_queue_whose_quota_fills_up_are_sent_anew(rig, monkeypatch):
     """R43 and R62: hidden messages are in flight, and at 120,000 of them receives come back empty without a word."""
-    monkeypatch.setattr(pipeline, "_QUOTA", 300)
-    monkeypatch.setattr(pipeline, "_CROWD", 50)
+    monkeypatch.setattr(quota, "_IN_FLIGHT", 300)
+    monkeypatch.setattr(quota, "_CROWD", 50)
 
     @rig.task()
     async def failing(n: int) -> None:

@@ -49,6 +49,7 @@ class Closing:
     Args:
         queues: what the queues' attributes say, by name.
         sends_anew: whether this worker can seal what is to be sent anew.
+        in_flight_share: the queues' shares of their in-flight quotas, where they were looked up; kept up to date.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Closing:
         settler: Settler,
         options: WorkerOptions,
         sends_anew: bool,
+        in_flight_share: Mapping[str, float],
         observer: Observer,
         clock: Clock,
         random: Random,
@@ -71,8 +73,7 @@ class Closing:
         self._tell = observer
         self._clock = clock
         self._random = random
-        self.in_flight_share: dict[str, float] = {}
-        """The queues' shares of their in-flight quotas, where they were looked up."""
+        self._in_flight_share = in_flight_share
 
     async def close(self, held: Held, outcome: Outcome, *, linger: float = 0.0) -> Outcome:
         """Do with the message what follows from `outcome`; whatever is hidden is so for at least `linger` seconds.
@@ -162,7 +163,7 @@ class Closing:
             retention=queue.retention,
             since_first_receive=max(0.0, wall - delivery.first_received_at) if delivery.first_received_at else 0.0,
             park_for=self._options.park_for,
-            in_flight_share=self.in_flight_share.get(delivery.queue, 0.0),
+            in_flight_share=self._in_flight_share.get(delivery.queue, 0.0),
             dead_letter_queue=queue.dead_letter_queue is not None,
             random=self._random.random(),
         )

@@ -9,35 +9,20 @@ from typing import Any, Final
 
 from sqsjobs.clock import Clock
 from sqsjobs.context import NO_LINE, JobContext
-from sqsjobs.errors import (
-    BlobsUnavailable,
-    InvalidArguments,
-    InvalidEnvelope,
-    KeysUnavailable,
-    PayloadMissing,
-    UnsupportedVersion,
-)
-from sqsjobs.events import JobDelivered, JobEnded, JobStarted, Observer
+from sqsjobs.events import JobEnded, JobStarted, Observer
 from sqsjobs.job import Job, JobStatus
 from sqsjobs.outcome import (
     AlreadyEnded,
-    BlobsDown,
     CrashLimitReached,
     Failed,
     Interrupted,
-    KeysDown,
     LostLease,
-    NotDue,
     Outcome,
     Overdelivered,
-    Poison,
     Succeeded,
     TimedOut,
-    Unknown,
     Unstarted,
 )
-from sqsjobs.registry import Registry
-from sqsjobs.sealing import Sealing
 from sqsjobs.task import Task
 from sqsjobs.transport.base import Delivery, QueueDescription, is_fifo
 from sqsjobs.worker.claims import Claims
@@ -48,6 +33,7 @@ from sqsjobs.worker.held import Held
 from sqsjobs.worker.lease import Lease, LeaseBook
 from sqsjobs.worker.line import Switchboard
 from sqsjobs.worker.options import WorkerOptions
+from sqsjobs.worker.reading import Reading
 from sqsjobs.worker.run import Run
 from sqsjobs.worker.settler import Settler
 
@@ -55,9 +41,6 @@ __all__ = ["Dispatcher"]
 
 _SPARE_DELIVERIES: Final = 10
 """Deliveries beyond max_attempts that are forgiven where the receive count stands for attempts."""
-_EARLY: Final = 1.0
-_MISSING_TRIES: Final = 3
-"""Deliveries for which arguments that are not where they were kept are looked for."""
 _INTERRUPTED: Final = Interrupted()
 
 
@@ -68,17 +51,15 @@ class Dispatcher:
         ended: called when a job has left its slot, with the seconds it took; the lives go on to settle.
         queues: what the queues' attributes say, by name.
         switchboard: opens the lines of running jobs; None without a job store.
-        sealing: opens what messages hold.
     """
 
     def __init__(
         self,
         *,
-        registry: Registry,
+        reading: Reading,
         queues: Mapping[str, QueueDescription],
         claims: Claims,
         executor: Executor,
-        sealing: Sealing,
         closing: Closing,
         settler: Settler,
         book: LeaseBook,
@@ -89,11 +70,10 @@ class Dispatcher:
         observer: Observer,
         clock: Clock,
     ) -> None:
-        self._registry = registry
+        self._reading = reading
         self._queues = queues
         self._claims = claims
         self._executor = executor
-        self._sealing = sealing
         self._closing = closing
         self._settler = settler
         self._book = book
@@ -177,7 +157,7 @@ class Dispatcher:
         try:
             outcome = (
                 self._was_done(held)
-                or await self._read(held)
+                or await self._reading.read(held)
                 or self._refused(held)
                 or self._lapsed(held)
                 or await self._claim(held)
@@ -195,41 +175,6 @@ class Dispatcher:
     def _was_done(self, held: Held) -> AlreadyEnded | None:
         """What was done here, and could not be deleted, needs no second run."""
         return AlreadyEnded(JobStatus.SUCCEEDED) if self._settler.is_done(held.delivery.message_id) else None
-
-    async def _read(self, held: Held) -> Outcome | None:
-        """Read the message; an outcome if it is no job that this worker can run."""
-        delivery = held.delivery
-        try:
-            job = await self._sealing.open(
-                delivery.body,
-                queue=delivery.queue,
-                message_id=delivery.message_id,
-                group=delivery.group,
-                sent_at=delivery.sent_at,
-            )
-            self._introduce(held, job)
-            held.task = task = self._registry.get(job.task)
-            if task is None:
-                return Unknown("unknown-task", f"this worker has no task {job.task[:200]!r}")
-            held.job = job = await self._sealing.completed(job)
-            held.arguments = task.codec.decode_arguments(job.arguments)
-        except PayloadMissing as problem:
-            # It was kept before the message was sent, so it should be there; what is gone does not come back.
-            tries = delivery.receive_count
-            return BlobsDown(str(problem)) if tries < _MISSING_TRIES else Poison(problem.code, str(problem))
-        except (UnsupportedVersion, KeysUnavailable, BlobsUnavailable, InvalidEnvelope, InvalidArguments) as problem:
-            return _unread(problem)
-        if job.not_before is None:
-            return None
-        early = job.not_before - self._clock.wall()
-        return NotDue(early) if early > _EARLY else None
-
-    def _introduce(self, held: Held, job: Job) -> None:
-        """Name the life after its job, so that the watchdog can name who blocks the loop."""
-        held.job = job
-        assert held.life is not None
-        held.life.set_name(f"job {job.task} {job.id}")
-        self._tell(JobDelivered(job, held.delivery.receive_count))
 
     def _lapsed(self, held: Held) -> Outcome | None:
         """What waited for so long that its lease ended may be somebody else's by now."""
@@ -334,20 +279,3 @@ class Dispatcher:
 
     def _waited(self, job: Job) -> float:
         return max(0.0, self._clock.wall() - job.enqueued_at) if job.enqueued_at else 0.0
-
-
-def _unread(
-    problem: UnsupportedVersion | KeysUnavailable | BlobsUnavailable | InvalidEnvelope | InvalidArguments,
-) -> Outcome:
-    """Return what becomes of a message that is no job this worker can run, now or ever."""
-    match problem:
-        case UnsupportedVersion():
-            return Unknown("unsupported-version", str(problem))
-        case KeysUnavailable():
-            return KeysDown(str(problem))
-        case BlobsUnavailable():
-            return BlobsDown(str(problem))
-        case InvalidEnvelope():
-            return Poison(problem.code, str(problem))
-        case InvalidArguments():
-            return Poison("invalid-arguments", str(problem))

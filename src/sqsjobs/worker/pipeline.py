@@ -17,7 +17,6 @@ from anyio import create_task_group, move_on_after
 
 from sqsjobs.clock import Clock
 from sqsjobs.context import Middleware
-from sqsjobs.errors import TransportError
 from sqsjobs.events import Observer, WorkerReady, WorkerStopping
 from sqsjobs.observability.levels import LogLines
 from sqsjobs.outcome import KeysDown, Outcome, StoreDown, Succeeded
@@ -40,6 +39,8 @@ from sqsjobs.worker.line import Switchboard
 from sqsjobs.worker.options import WatchedQueue, WorkerOptions
 from sqsjobs.worker.poller import Poller
 from sqsjobs.worker.processes import ProcessPool
+from sqsjobs.worker.quota import Quota
+from sqsjobs.worker.reading import Reading
 from sqsjobs.worker.settler import Settler
 from sqsjobs.worker.stopping import Stop
 from sqsjobs.worker.watchdog import Watchdog
@@ -58,11 +59,6 @@ _RELEASE: Final = 5.0
 """Seconds that the last releases may take, where nothing runs any more."""
 _STORE_PAUSE: Final = 5.0
 _IN_HAND_SPARE: Final = 1000
-_CROWD: Final = 1000
-"""Hidden messages of this worker from which on it looks at the queue's in-flight quota."""
-_QUOTA: Final = 120_000
-"""Messages in flight that SQS allows a queue ("Amazon SQS message quotas")."""
-_QUOTA_EVERY: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,23 +141,24 @@ class Pipeline:
         self.poller = Poller(
             self.intake, around.transport, options, self._received, observer=tell, clock=clock, random=random
         )
-        self._closing = Closing(
+        self._quota = Quota(around.transport)
+        closing = Closing(
             queues=queues,
             claims=self._claims,
             settler=self.settler,
             options=options,
             sends_anew=around.sealing.can_seal,
+            in_flight_share=self._quota.shares,
             observer=tell,
             clock=clock,
             random=random,
         )
         self.dispatcher = Dispatcher(
-            registry=around.registry,
+            reading=Reading(around.registry, around.sealing, observer=tell, clock=clock),
             queues=queues,
             claims=self._claims,
             executor=self.executor,
-            sealing=around.sealing,
-            closing=self._closing,
+            closing=closing,
             settler=self.settler,
             book=book,
             switchboard=Switchboard(around.store if self._claims.counts_attempts else None, observer=tell, clock=clock)
@@ -178,7 +175,6 @@ class Pipeline:
         self._empty = asyncio.Event()
         self._grace_end: asyncio.TimerHandle | None = None
         self._advance_soon = False
-        self._hidden: dict[str, int] = {}
 
     def signs(self, *, stopping: str) -> Signs:
         """Return the signs of life."""
@@ -204,7 +200,7 @@ class Pipeline:
         self._advance()
         async with create_task_group() as chores:
             chores.start_soon(self._look_around)
-            chores.start_soon(self._watch_quota)
+            chores.start_soon(self._quota.watch)
             if (store := self._around.store) and self._claims.counts_attempts:
                 chores.start_soon(Cancellations(store, self.dispatcher, observer=self._around.observer).hear)
             await _first(self._stop.wait, lambda: asyncio.wait([heart_ended]))
@@ -259,7 +255,7 @@ class Pipeline:
         self.intake.last_activity = self._around.clock.now()
         queue = held.delivery.queue
         if not isinstance(outcome, Succeeded):
-            self._hidden[queue] = self._hidden.get(queue, 0) + 1
+            self._quota.count_hidden(queue)
         if self.intake[queue].fifo and not (isinstance(outcome, Succeeded) and held.deleted and not held.lease.over):
             for follower in self.intake.take_group(queue, held.delivery.group):
                 self.dispatcher.give_back(follower)
@@ -290,19 +286,6 @@ class Pipeline:
             if (problem := health.ready()) != was:
                 was = problem
                 around.observer(WorkerReady(around.worker, problem))
-
-    async def _watch_quota(self) -> None:
-        """Look up how full the in-flight quota of a queue is, where many messages of this worker are hidden in it."""
-        while True:
-            await asyncio.sleep(_QUOTA_EVERY)
-            hidden, self._hidden = self._hidden, {}
-            shares = self._closing.in_flight_share
-            for queue in shares.keys() | {queue for queue, count in hidden.items() if count > _CROWD}:
-                try:
-                    described = await self._around.transport.describe(queue)
-                except TransportError:
-                    continue
-                shares[queue] = described.in_flight / _QUOTA
 
     # Stopping
 
