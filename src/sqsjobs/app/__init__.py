@@ -1,4 +1,7 @@
-"""The app: `app` is what a program makes, `plan` what it says, `session` what is open, `portal` the thread of `enqueue_sync`."""
+"""The app: `app` is what a program makes, `plan` what it says, `session` what is open, `opening` leads from one to the other.
+
+`jobs` is what it says of jobs by their records, `portal` the thread of `enqueue_sync`.
+"""
 
 from __future__ import annotations
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Iterable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar  # Any: results of every type
 
 import msgspec
 
-from sqsjobs.app.portal import Portal
+from sqsjobs.app.opening import Opening
 from sqsjobs.app.session import Session
 from sqsjobs.errors import ConfigurationError, NoJobStore, UnknownJob
 from sqsjobs.following import JobRecords
@@ -19,7 +18,6 @@ from sqsjobs.registry import Registry
 from sqsjobs.sending import seconds_of
 from sqsjobs.store.base import JobRecord
 from sqsjobs.store.listing import JobQuery, Page
-from sqsjobs.store.tracking import Tracking
 from sqsjobs.task import Task
 
 __all__ = ["Jobs"]
@@ -28,19 +26,10 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class Jobs(ABC):
+class Jobs(Opening):
     """The side of the app that handles ask, and those who look for jobs."""
 
     registry: Registry
-    _portal: Portal
-
-    @property
-    @abstractmethod
-    def tracking(self) -> Tracking:
-        """How much of a job is recorded; "off" without a job store."""
-
-    @abstractmethod
-    def _opened(self) -> Session: ...
 
     # For users ---------------------------------------------------------------------------------------
 
