@@ -184,7 +184,7 @@ def test_keys_that_cannot_be_are_refused(keys, problem):
 def test_a_key_is_written_and_read_and_never_shown():
     """S13."""
     key = AesKey.new("k1")
-    (again,) = Encryption([key.text])._keys.values()
+    (again,) = Encryption([key.text])._keys
     assert again == key
     for told in (repr(key), repr(Encryption([key])), repr(encrypting(key)), repr(DataKey(key.secret))):
         assert key.text.rpartition(":")[2] not in told

@@ -193,10 +193,10 @@ async def test_jobs_wait_while_the_key_service_is_away(rig):
 def test_a_kms_key_is_written_and_read():
     """S9: key, region and endpoint come from configuration; a message only names an id."""
     arn = "arn:aws:kms:eu-central-1:123456789012:key/1234"
-    (key,) = Encryption([f"kms:main:{arn}"])._keys.values()
+    (key,) = Encryption([f"kms:main:{arn}"])._keys
     assert isinstance(key, KmsKey)
     assert (key.id, key.key_id, key._region, key.text) == ("main", arn, "eu-central-1", f"kms:main:{arn}")
-    (alias,) = Encryption(["kms:main:alias/jobs"])._keys.values()
+    (alias,) = Encryption(["kms:main:alias/jobs"])._keys
     assert isinstance(alias, KmsKey)
     assert alias._region is None
     assert repr(alias) == "<KmsKey 'main': alias/jobs, not open>"

@@ -267,7 +267,7 @@ def test_a_seal_that_would_never_hold_or_for_ever_is_refused(valid_for):
 def test_a_key_is_written_and_read_and_never_shown():
     """S13: its text has the secret, its repr and that of what holds it do not."""
     for key in (HmacKey.new("k1"), Ed25519Key.new("k2"), Ed25519Key.new("k3").public):
-        (again,) = Signing([key.text])._keys.values()
+        (again,) = Signing([key.text])._keys
         assert again == key
         material = key.text.rpartition(":")[2]
         for told in (repr(key), str(key), repr(Signing([key])), repr(sealing(key))):

@@ -6,8 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Final, Self
 
-from sqsjobs.errors import ConfigurationError, UntrustedEnvelope
+from sqsjobs.errors import UntrustedEnvelope
 from sqsjobs.sealing.encryption_keys import AesKey, EncryptionKey
+from sqsjobs.sealing.key_ring import KeyRing
 from sqsjobs.sealing.key_texts import KeyText
 from sqsjobs.sealing.kms import KmsKey
 from sqsjobs.sealing.message_key import ALGORITHM, MessageKey
@@ -41,33 +42,32 @@ class Encryption:
         from sqsjobs.sealing import ciphers  # noqa: F401, PLC0415 - an extra; if missing, it is missed here
 
         self.require_encryption: bool = require_encryption
-        self.revoked: frozenset[str] = frozenset(revoked)
         parsed = [parsed_encryption_key(key) if isinstance(key, str) else key for key in keys]
-        self._keys = _by_id([key for key in parsed if key.id not in self.revoked])
+        self._keys = KeyRing(parsed, revoked=revoked, purpose="encryption")
         self._open = AsyncExitStack()
 
     def __repr__(self) -> str:
         must = "required" if self.require_encryption else "not required"
-        return f"<Encryption: {', '.join(self._keys)}; {must}>"
+        return f"<Encryption: {', '.join(self._keys.ids)}; {must}>"
 
     @property
     def key_ids(self) -> Sequence[str]:
         """The ids of the keys, in their order; the first encrypts."""
-        return tuple(self._keys)
+        return self._keys.ids
 
     @property
     def problem(self) -> str:
         """Why the last call to a key service failed, or empty."""
-        return next((key.problem for key in self._keys.values() if key.problem), "")
+        return next((key.problem for key in self._keys if key.problem), "")
 
     def clone(self) -> Encryption:
         """Return an unopened copy, for another event loop."""
-        keys = [key.clone() for key in self._keys.values()]
-        return Encryption(keys, require_encryption=self.require_encryption, revoked=self.revoked)
+        keys = [key.clone() for key in self._keys]
+        return Encryption(keys, require_encryption=self.require_encryption, revoked=self._keys.revoked)
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as opening:
-            for key in self._keys.values():
+            for key in self._keys:
                 await opening.enter_async_context(key)
             self._open = opening.pop_all()
         return self
@@ -81,7 +81,7 @@ class Encryption:
         Raises:
             KeysUnavailable: if the key service gives none.
         """
-        key = next(iter(self._keys.values()))
+        key = next(iter(self._keys))
         return MessageKey.made(key.id, await key.fresh(_context(queue, environment), size))
 
     async def found_key(self, header: Header) -> MessageKey | None:
@@ -104,11 +104,7 @@ class Encryption:
     def _key(self, said: Encrypted) -> EncryptionKey:
         if said.algorithm != ALGORITHM:
             raise UntrustedEnvelope("undecryptable", f"there is no encryption {said.algorithm[:16]!r} here")
-        if said.key in self.revoked:
-            raise UntrustedEnvelope("revoked-key", f"encryption key {said.key[:64]!r} was revoked")
-        if said.key not in self._keys:
-            raise UntrustedEnvelope("unknown-key", f"there is no encryption key {said.key[:64]!r} here")
-        return self._keys[said.key]
+        return self._keys.named(said.key)
 
 
 _QUEUE: Final = "sqsjobs:queue"
@@ -130,12 +126,3 @@ def parsed_encryption_key(text: str) -> EncryptionKey:
     if written.kind == "aes":
         return AesKey(written.id, written.raw)
     return KmsKey(written.id, written.material)
-
-
-def _by_id(keys: Sequence[EncryptionKey]) -> Mapping[str, EncryptionKey]:
-    by_id = {key.id: key for key in keys}
-    if len(by_id) < len(keys):
-        raise ConfigurationError(f"two encryption keys have one id: {', '.join(key.id for key in keys)}")
-    if not by_id:
-        raise ConfigurationError("encryption needs a key that is not revoked: make one with `sqsjobs keys new`")
-    return by_id

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Final
 
 from sqsjobs.errors import ConfigurationError, UntrustedEnvelope
+from sqsjobs.sealing.key_ring import KeyRing
 from sqsjobs.sealing.sealed import Sealed, Signed, from_base64, to_base64
 from sqsjobs.sealing.signing_keys import SigningKey, parsed_signing_key
 
@@ -40,9 +41,9 @@ class Signing:
         valid_for: timedelta | float = _VALID_FOR,
         revoked: Collection[str] = (),
     ) -> None:
-        self.revoked: frozenset[str] = frozenset(revoked)
-        self._keys = _by_id([parsed_signing_key(key) if isinstance(key, str) else key for key in keys], self.revoked)
-        self._signer = next((key for key in self._keys.values() if key.sign), None)
+        parsed = [parsed_signing_key(key) if isinstance(key, str) else key for key in keys]
+        self._keys = KeyRing(parsed, revoked=revoked, purpose="signing")
+        self._signer = next((key for key in self._keys if key.sign), None)
         self.require_signature: bool = require_signature
         self.valid_for: float = valid_for.total_seconds() if isinstance(valid_for, timedelta) else float(valid_for)
         if not 0 < self.valid_for < float("inf"):
@@ -50,12 +51,12 @@ class Signing:
 
     def __repr__(self) -> str:
         must = "required" if self.require_signature else "not required"
-        return f"<Signing: {', '.join(self._keys)}; {self._signer.id if self._signer else 'none'} signs, {must}>"
+        return f"<Signing: {', '.join(self._keys.ids)}; {self._signer.id if self._signer else 'none'} signs, {must}>"
 
     @property
     def key_ids(self) -> Sequence[str]:
         """The ids of the keys, in their order."""
-        return tuple(self._keys)
+        return self._keys.ids
 
     @property
     def signer(self) -> SigningKey | None:
@@ -104,11 +105,7 @@ class Signing:
             raise UntrustedEnvelope("unsigned", "the message is not signed, and this worker requires it")
 
     def _key(self, claimed: Signed) -> SigningKey:
-        if claimed.key in self.revoked:
-            raise UntrustedEnvelope("revoked-key", f"signing key {claimed.key[:64]!r} was revoked")
-        key = self._keys.get(claimed.key)
-        if key is None:
-            raise UntrustedEnvelope("unknown-key", f"there is no signing key {claimed.key[:64]!r} here")
+        key = self._keys.named(claimed.key)
         if claimed.algorithm != key.algorithm:
             raise UntrustedEnvelope(
                 "bad-signature", f"key {key.id!r} is for {key.algorithm}, not {claimed.algorithm[:16]!r}"
@@ -122,13 +119,3 @@ class Signing:
             raise UntrustedEnvelope("bad-signature", f"the signature is {problem}") from None
         if not key.verifies(signature, sealed.signed_bytes):
             raise UntrustedEnvelope("bad-signature", f"the signature is not that of key {key.id!r}")
-
-
-def _by_id(keys: Sequence[SigningKey], revoked: Collection[str]) -> Mapping[str, SigningKey]:
-    kept = [key for key in keys if key.id not in revoked]
-    by_id = {key.id: key for key in kept}
-    if len(by_id) < len(kept):
-        raise ConfigurationError(f"two signing keys have one id: {', '.join(key.id for key in kept)}")
-    if not by_id:
-        raise ConfigurationError("signing needs a key that is not revoked: make one with `sqsjobs keys new`")
-    return by_id
