@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Collection
+from contextlib import suppress
 from random import Random
 from typing import Final, Self
 
@@ -13,7 +13,7 @@ from sqsjobs.events import Observer, StoreFailed
 from sqsjobs.following.schedule import Schedule
 from sqsjobs.job import JobId
 from sqsjobs.store.base import JobRecord, JobStore
-from sqsjobs.store.push import Listening, Pushing
+from sqsjobs.store.hearing import Hearing, hearing
 
 __all__ = ["Reader", "View"]
 
@@ -85,32 +85,23 @@ class Reader:
     async def _read_for_ever(self) -> None:
         while True:
             try:
-                async with self._ear() as ear:
-                    await self._read_on(ear)
+                async with hearing(self._store, self._wake) as heard:
+                    await self._read_on(heard)
             except Exception as problem:  # noqa: BLE001 - an ear is a comfort: without one there is always asking
                 self._tell(StoreFailed("listen", str(problem)))
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_EAR_AGAIN):
-                        await self._read_on(None)
+                        await self._read_on(Hearing(None))
 
-    @asynccontextmanager
-    async def _ear(self) -> AsyncIterator[Listening | None]:
-        if isinstance(self._store, Pushing):
-            async with self._store.listening(self._wake) as ear:
-                yield ear
-        else:
-            yield None
-
-    async def _read_on(self, ear: Listening | None) -> None:
-        heard: set[JobId] = set()
+    async def _read_on(self, heard: Hearing) -> None:
         self._schedule.told_of_none()
         while True:
             await self._until_due()
-            if ear is not None:
-                await self._turn(ear, heard)
+            if heard.is_told:
+                await self._turn(heard)
             if due := self._schedule.take_due(self._loop.time()):
                 await self._read(due)
-                await asyncio.sleep(_APART if ear is None else _APART_WHERE_TOLD)
+                await asyncio.sleep(_APART_WHERE_TOLD if heard.is_told else _APART)
 
     async def _until_due(self) -> None:
         due = self._schedule.next_due
@@ -120,18 +111,14 @@ class Reader:
                     await self._changed.wait()
         self._changed.clear()
 
-    async def _turn(self, ear: Listening, heard: set[JobId]) -> None:
+    async def _turn(self, heard: Hearing) -> None:
         """Listen for those who are followed now, before they are read, so that no change falls in between."""
         followed = set(self._subjects)
-        if gone := heard - followed:
-            heard -= gone
-            await ear.discard(gone)
-        if new := followed - heard:
-            with suppress(StoreUnavailable):  # they are asked for until it can be reached
-                await ear.add(new)
-                heard |= new
+        new = followed - heard.jobs
+        with suppress(StoreUnavailable):  # they are asked for until it can be reached
+            await heard.turn_to(followed)
         for job_id in new:
-            self._schedule.told_of(job_id, told=job_id in heard)
+            self._schedule.told_of(job_id, told=job_id in heard.jobs)
 
     async def _read(self, due: Collection[JobId]) -> None:
         self.reads += 1

@@ -7,8 +7,7 @@ store are read now and then, all in one call.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from anyio import move_on_after
@@ -18,7 +17,7 @@ from sqsjobs.events import Observer, StoreFailed
 from sqsjobs.job import JobId
 from sqsjobs.outcome import Cancelled
 from sqsjobs.store.base import JobStore
-from sqsjobs.store.push import Listening, Pushing
+from sqsjobs.store.hearing import Hearing, hearing
 from sqsjobs.worker.dispatcher import Dispatcher
 from sqsjobs.worker.held import Held
 
@@ -54,28 +53,19 @@ class Cancellations:
         """Hear and end, until cancelled; a store that is away is asked again."""
         while True:
             try:
-                async with self._ear() as ear:
-                    await self._follow(ear)
+                async with hearing(self._store, self._wake) as heard:
+                    await self._follow(heard)
             except StoreError as problem:
                 self._tell(StoreFailed("cancellations", str(problem)))
                 await asyncio.sleep(_AFTER_TROUBLE)
-
-    @asynccontextmanager
-    async def _ear(self) -> AsyncIterator[Listening | None]:
-        if isinstance(self._store, Pushing):
-            async with self._store.listening(self._wake) as ear:
-                yield ear
-        else:
-            yield None
 
     def _wake(self, job_id: JobId | None) -> None:
         self._woken.add(job_id)
         self._awake.set()
 
-    async def _follow(self, ear: Listening | None) -> None:
-        every = _ASK_EVERY if ear is None else _MAKE_SURE_EVERY
+    async def _follow(self, heard: Hearing) -> None:
+        every = _MAKE_SURE_EVERY if heard.is_told else _ASK_EVERY
         seen: set[JobId] = set()
-        heard: set[JobId] = set()
         looks = 0
         while True:
             is_look = await self._woken_or_time_to_look()
@@ -84,9 +74,8 @@ class Cancellations:
             followed = running.keys() & seen
             if is_look:
                 looks, seen = looks + 1, set(running)
-            new = followed - heard if ear is not None else set()
-            if ear is not None:
-                await _turn(ear, heard, followed)
+            new = followed - heard.jobs if heard.is_told else set()
+            await heard.turn_to(followed)
             everything = None in woken or (is_look and looks % every == 0)
             await self._end_cancelled(running, followed if everything else followed & (woken | new))
 
@@ -108,13 +97,3 @@ class Cancellations:
             held = running[job_id]
             if held.run is not None and record.cancel_requested_at is not None and record.epoch == held.epoch:
                 held.run.end(Cancelled())
-
-
-async def _turn(ear: Listening, heard: set[JobId], followed: set[JobId]) -> None:
-    """Listen for what is followed now, and for nothing else."""
-    if gone := heard - followed:
-        await ear.discard(gone)
-        heard -= gone
-    if new := followed - heard:
-        await ear.add(new)
-        heard |= new
