@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import count
 from random import Random
 
@@ -144,6 +145,21 @@ def test_a_beat_on_its_way_is_waited_for():
         assert not landed.done()
         end(book, beat)
         assert landed.done()
+
+
+async def test_who_waits_for_a_beat_no_longer_takes_nothing_from_the_heart():
+    """A settling that is cancelled while a beat is on its way ends neither the heart nor the waiting of others."""
+    clock, book = build()
+    lease = book.grant(delivery(), asked_at=100.0)
+    clock.time = 125.0
+    (beat,) = book.due()
+    landed = book.drop(lease)
+    assert landed is not None
+    impatient, patient = asyncio.wrap_future(landed), asyncio.wrap_future(landed)
+    impatient.cancel()
+    await asyncio.sleep(0)
+    book.failed(beat)
+    await patient
 
 
 def test_a_message_that_is_being_deleted_may_be_gone():

@@ -157,6 +157,8 @@ class LeaseBook:
                 return None
             if lease._settled is None:  # noqa: SLF001 - the book and its leases are one thing
                 lease._settled = Future()  # noqa: SLF001
+                # Running, it cannot be cancelled by one who waits no longer: others may, and the heart sets it.
+                lease._settled.set_running_or_notify_cancel()  # noqa: SLF001
             return lease._settled  # noqa: SLF001
 
     def due(self) -> list[Beat]:
