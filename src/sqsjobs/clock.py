@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Protocol
 
-__all__ = ["Clock", "SystemClock"]
+__all__ = ["Clock", "CorrectedClock", "SystemClock"]
 
 
 class Clock(Protocol):
@@ -36,3 +37,24 @@ class SystemClock:
 
     def wall(self) -> float:
         return time.time()
+
+
+class CorrectedClock:
+    """A machine's clock whose dates follow somebody else's, so that machines agree on them.
+
+    Args:
+        machine: the clock of this machine.
+        correction: returns the seconds to add to its dates.
+    """
+
+    __slots__ = ("_correction", "_machine")
+
+    def __init__(self, machine: Clock, correction: Callable[[], float]) -> None:
+        self._machine = machine
+        self._correction = correction
+
+    def now(self) -> float:
+        return self._machine.now()
+
+    def wall(self) -> float:
+        return self._machine.wall() + self._correction()

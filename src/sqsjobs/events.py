@@ -16,9 +16,10 @@ import msgspec
 
 from sqsjobs.job import Job
 from sqsjobs.outcome import Outcome
-from sqsjobs.transport.base import SqsCalled, WireChosen
+from sqsjobs.transport.base import ClockCorrected, SqsCalled, WireChosen
 
 __all__ = [
+    "ClockCorrected",
     "DeadLettered",
     "Event",
     "HeartbeatFailed",
@@ -269,6 +270,7 @@ Event: TypeAlias = (
     JobEnqueued
     | JobNotEnqueued
     | WireChosen
+    | ClockCorrected
     | SqsCalled
     | PollCompleted
     | PollFailed

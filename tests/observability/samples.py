@@ -18,6 +18,7 @@ EVERY_KIND: list[ev.Event] = [
     ev.JobEnqueued(JOB.id, "resize", "images"),
     ev.JobNotEnqueued(JOB.id, "resize", "images", "too large", uncertain=False),
     ev.WireChosen(lean=False, reason="a proxy"),
+    ev.ClockCorrected(-600.2),
     ev.SqsCalled("SendMessageBatch", "images", 3, 0.01, None),
     ev.PollCompleted("images", 3, 0.5),
     ev.PollFailed("images", "no route", 2, 1.5),

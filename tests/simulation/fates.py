@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tests.simulation.ledger import Ledger, Run
+from tests.simulation.loop import AGREED
 from tests.simulation.scenario import PARK_FOR, Play, Scenario
 from tests.simulation.stage import RETRIES
 
@@ -237,11 +238,11 @@ class Fates:
             ledger.break_("I11", text, job_id)
 
     def _check_parked(self, job_id: str) -> None:
-        """R48: what a worker does not know is kept for others as long as was promised, by the worker's wall clock."""
+        """R48: what a worker does not know is kept for others as long as was promised."""
         ledger = self._ledger
         given_up = ledger.letters[job_id][0].at
         first = min(ledger.receipts[copy.message_id][0].at for copy in ledger.copies[job_id])
-        if given_up - first < PARK_FOR - 1 - max(0.0, *self._scenario.skews):
+        if given_up - first < PARK_FOR - 1 - AGREED:
             ledger.break_("I10", f"{ledger.name(job_id)} is given up as unknown after {given_up - first:.0f} s", job_id)
 
     def _check_exhausted(self, job_id: str, runs: list[Run]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from email.utils import formatdate
 from typing import Any, Self, TypeVar
 
 from tests.simulation.ledger import Ledger, Receipt
@@ -130,12 +131,15 @@ class SqsLine:
         within: float = CONTROL_TIMEOUT,
     ) -> Any:
         silence = TransportUnavailable(f"no answer came to {call.operation}", operation=call.operation, queue=queue)
+        asked_at = self._machine.server_time.asked()
         try:
             answer = await self._network.ask(call, act, within, silence)
         except TransportError as problem:
             self._ledger.note_fault(self._machine.name)
             self._trace(call, about, problem.code or "no answer")
             raise
+        if asked_at is not None and call.date is not None:
+            self._machine.server_time.heard(formatdate(call.date, usegmt=True), asked_at)
         if call.faults or call.operation != "ReceiveMessage":
             if call.faults:
                 self._ledger.note_fault(self._machine.name)

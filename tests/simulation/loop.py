@@ -15,10 +15,15 @@ from contextvars import Context, ContextVar, copy_context
 from enum import Enum
 from typing import Any
 
-__all__ = ["BEGINNING", "NOON", "Livelock", "Machine", "MachineClock", "State", "VirtualLoop", "here"]
+from sqsjobs.clock import CorrectedClock
+from sqsjobs.transport.server_time import ServerTime
+
+__all__ = ["AGREED", "BEGINNING", "NOON", "Livelock", "Machine", "MachineClock", "State", "VirtualLoop", "here"]
 
 BEGINNING = 1000.0
 """When virtual time begins, by the clock that only goes forward …"""
+AGREED = 2.0
+"""Seconds by which the dates of two machines may differ that have heard from SQS, however wrong their clocks are."""
 NOON = 1_800_000_000.0
 """… and 0 of that clock by the calendar."""
 _READING = 1e-6
@@ -168,6 +173,8 @@ class Machine:
     Attributes:
         name: in the trace.
         skew: seconds by which its wall clock is ahead.
+        server_time: what it has learnt of SQS's clock.
+        clock: its own, with dates that follow SQS's.
         state: whether its callbacks run.
         gone: set when it has ended, in whatever way.
     """
@@ -176,7 +183,9 @@ class Machine:
         self.name = name
         self.skew = skew
         self.state = State.RUNNING
-        self.clock = MachineClock(loop, self)
+        own = MachineClock(loop, self)
+        self.server_time = ServerTime(own)
+        self.clock = CorrectedClock(own, self.server_time.correction)
         self.gone = asyncio.Event()
         self._loop = loop
         self._kept: deque[asyncio.Handle] = deque()

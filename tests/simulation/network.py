@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, TypeVar
 
-from tests.simulation.loop import Machine, VirtualLoop, here
+from tests.simulation.loop import NOON, Machine, VirtualLoop, here
 from tests.simulation.storm import Storm
 
 from sqsjobs.errors import StoreUnavailable, TransportUnavailable
@@ -27,11 +27,12 @@ CONTROL_TIMEOUT = 5.0
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """A request on its way; `faults` is what the storm did to it."""
+    """A request on its way; `date` is when it was carried out, `faults` what the storm did to it."""
 
     machine: Machine
     operation: str
     sent_at: float
+    date: int | None = None
     faults: list[str] = field(default_factory=list)
 
 
@@ -82,6 +83,7 @@ class Network:
             return
         try:
             result = await act()
+            call.date = int(NOON + self._loop.read())
         except Exception as error:
             problem = error  # which is the caller's
             await self._return(call, lambda: _fail(answer, problem), silent=_is_silence(problem))

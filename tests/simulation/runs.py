@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import combinations, pairwise
 
 from tests.simulation.ledger import Arrival, Ledger, Run
-from tests.simulation.loop import BEGINNING
+from tests.simulation.loop import AGREED, BEGINNING
 from tests.simulation.scenario import Scenario
 from tests.simulation.stage import LONGEST_BACKOFF
 
@@ -17,21 +17,19 @@ __all__ = ["check_runs", "duplicates_of"]
 _ASKED_FOR = {"ActFailed", "Snooze", "RetryAfter", "cancelled"}
 """Ends that another run may follow: failures, wishes, timeouts, interruptions."""
 _EARLY = 1.0
-_STEPPED = 0.6
-"""Seconds by which clocks were stepped meanwhile, at most."""
 _CLEAN_UP = 2.0
 _WINDOW = 30.0
 """Seconds in which a herd would come."""
 
 
-def check_runs(scenario: Scenario, ledger: Ledger, skews: Mapping[str, float]) -> None:
-    """Check the runs of all jobs; `skews` are the machines' wall clocks."""
+def check_runs(scenario: Scenario, ledger: Ledger) -> None:
+    """Check the runs of all jobs."""
     for job_id, runs in ledger.runs.items():
         for earlier, later in combinations(runs, 2):
             if scenario.has_store and later.started < earlier.ended:
-                _check_overlap(ledger, earlier, later, skews)
+                _check_overlap(ledger, earlier, later)
         for earlier, later in pairwise(runs):
-            _check_not_early(scenario, ledger, earlier, later, skews)
+            _check_not_early(scenario, ledger, earlier, later)
         if runs:
             _check_delay(ledger, job_id, runs[0])
         for run in runs:
@@ -84,7 +82,7 @@ def _unsettled(ledger: Ledger, earlier: Run, later: Run, faults: set[str], *, ha
     yield from ledger.trouble(earlier.machine, earlier.started, later.started)
 
 
-def _check_overlap(ledger: Ledger, one: Run, other: Run, skews: Mapping[str, float]) -> None:
+def _check_overlap(ledger: Ledger, one: Run, other: Run) -> None:
     """I4: with a store, nobody takes over a job while another still has the right to go on with it."""
     holder, taker = sorted((one, other), key=lambda run: run.token)
     receipt = holder.receipt
@@ -96,8 +94,7 @@ def _check_overlap(ledger: Ledger, one: Run, other: Run, skews: Mapping[str, flo
     troubles = ledger.trouble(holder.machine, receipt.at, taker.started)
     if holder.message_id == taker.message_id and {"suspended", "cut off"} & set(troubles):
         return  # it could neither extend its lease nor hear that it was over
-    ahead = skews[taker.machine] - skews[holder.machine]  # by so much the claim ends sooner for the other
-    if deadline - taker.started <= max(0.0, ahead) + _STEPPED:
+    if deadline - taker.started <= AGREED:  # by so much the claim may end sooner for the other
         ledger.counts["overlaps by clock skew"] += 1
         return
     if ledger.store_faults.get(holder.job_id) or ledger.trouble("store", holder.started, taker.started):
@@ -122,13 +119,12 @@ def _check_told(scenario: Scenario, ledger: Ledger, run: Run) -> None:
         ledger.break_("R16", f"{ledger.name(run.job_id)} ran on after its lease was lost", run.job_id)
 
 
-def _check_not_early(scenario: Scenario, ledger: Ledger, earlier: Run, later: Run, skews: Mapping[str, float]) -> None:
+def _check_not_early(scenario: Scenario, ledger: Ledger, earlier: Run, later: Run) -> None:
     """I8: a retry or a snoozed job does not start before its time."""
     if earlier.settled not in ("hide", "resend") or earlier.outcome == "Interrupted" or later.started < earlier.ended:
         return
     early = min(earlier.ended, earlier.settled_at) + earlier.delay - later.started
-    skew = abs(skews[earlier.machine] - skews[later.machine])
-    if early <= _EARLY + skew:
+    if early <= _EARLY + AGREED:
         return
     doubled = len(ledger.copies[later.job_id]) > 1 or any(
         receipt.faults for receipt in ledger.receipts[earlier.message_id]

@@ -66,7 +66,7 @@ def _stormy(seed: int, kind: Kind, random: Random) -> Scenario:
         fault_rate=rate,
         store_fault_rate=0.0 if calm else random.choice((0.0, 0.0, 0.02, 0.1)),
         blows=() if calm else tuple(_blows(random, storm, visibility, has_store=kind != "without-store")),
-        skews=tuple(random.uniform(-60, 60) if wild else random.uniform(-0.4, 0.4) for _ in range(8)),
+        skews=tuple(random.uniform(-600, 600) if wild else random.uniform(-0.4, 0.4) for _ in range(8)),
         stale_handles=random.choice(tuple(StaleHandles)),
         bulk=random.choice((0.0, 0.3, 1.0)),
         old_workers=random.choice((0.0, 0.0, 0.5)),

@@ -112,7 +112,7 @@ class Staff:
         number, name = len(self.all), f"w{len(self.all)}"
         skews = self._scenario.skews
         machine = Machine(self._loop, name, skew=skews[number % len(skews)])
-        watch = Watch(machine, self._sqs, self._ledger, clocks_agree=max(skews) - min(skews) <= 2)
+        watch = Watch(machine, self._sqs, self._ledger)
         worker = watch.worker = self._worker(machine, watch, options, old=number > 0 and self._is_old())
         self._ledger.tell(name, f"starts: {options}")
         employed = Employed(machine, worker, watch)
@@ -203,10 +203,6 @@ class Staff:
         if self.living:
             names = [employed.machine.name for employed in self.living]
             self._ledger.break_("I15", f"{names} have not stopped {within:g} s after they were asked to")
-
-    def skews(self) -> dict[str, float]:
-        """Return by how much the machines' wall clocks are ahead."""
-        return {employed.machine.name: employed.machine.skew for employed in self.all}
 
 
 async def _ask_to_stop(worker: Worker, *, times: int) -> None:

@@ -17,6 +17,7 @@ from sqsjobs.store import rules
 from sqsjobs.store.base import JobRecord, Scheduled
 from sqsjobs.transport.base import Sent
 from sqsjobs.transport.memory import MemoryTransport
+from sqsjobs.transport.server_time import ServerTime
 from sqsjobs.worker import claims, settler
 from sqsjobs.worker.intake import Intake, QueueIntake
 from sqsjobs.worker.lease import LeaseBook
@@ -146,6 +147,11 @@ def a_stopped_poller_leaves_something_behind(patch):
     patch.setattr(Poller, "stop", leaky)
 
 
+def clocks_are_believed(patch):
+    """R63: the machines' clocks are up to ten minutes wrong, and nobody looks at SQS's."""
+    patch.setattr(ServerTime, "correction", lambda _: 0.0)
+
+
 def nothing_is_ever_due(patch):
     patch.setattr(rules, "claimed", lambda record, request: Scheduled(request.now + 60))
 
@@ -157,6 +163,7 @@ def nothing_is_ever_due(patch):
         ("I2", "standard", what_has_ended_is_claimed_again),
         ("I3", "without-store", deletes_are_only_said),
         ("I4", "standard", live_claims_are_taken_over),
+        ("I4", "contest", clocks_are_believed),
         ("I5", "standard", deadlines_count_from_the_answer),
         ("I6", "standard", leases_do_not_end_by_the_clock),
         ("I7", "standard", hearts_stand_still),

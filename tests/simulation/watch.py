@@ -22,22 +22,15 @@ _STOPPING = 40.0
 """Seconds that a stop may take: the longest grace, and what is waited for besides."""
 _SETTLING = 2.0
 """Seconds that a worker which is leaving waits for the settling of a job that has ended."""
-CLAIMED = "another worker has claimed the job"
 
 
 class Watch:
-    """Hears the events of one worker.
+    """Hears the events of one worker, on its machine."""
 
-    Args:
-        machine: it runs on.
-        clocks_agree: whether the wall clocks of all machines do, about.
-    """
-
-    def __init__(self, machine: Machine, sqs: MemorySQS, ledger: Ledger, *, clocks_agree: bool) -> None:
+    def __init__(self, machine: Machine, sqs: MemorySQS, ledger: Ledger) -> None:
         self._machine = machine
         self._sqs = sqs
         self._ledger = ledger
-        self._clocks_agree = clocks_agree
         self.worker: Worker | None = None
 
     def __call__(self, event: ev.Event) -> None:
@@ -72,7 +65,7 @@ class Watch:
             receipt.lost, receipt.lost_at = event.reason, now
             if not receipt.over:
                 receipt.over, receipt.over_at = f"lease lost: {event.reason}", now
-        if not self._excuses(event.message_id) and not self._is_claimed_by_skew(event):
+        if not self._excuses(event.message_id):
             text = (
                 f"{self._machine.name} lost its lease of {ledger.name(event.message_id)} for no reason: {event.reason}"
             )
@@ -134,10 +127,6 @@ class Watch:
         since = min((receipt.asked_at for receipt in held), default=0.0)
         gone = ledger.arrivals[message_id].gone
         return faults + ledger.trouble(self._machine.name, since, ledger.now) + ([gone] if gone == "retention" else [])
-
-    def _is_claimed_by_skew(self, event: ev.LeaseEnded) -> bool:
-        """Whether a worker whose clock is ahead may have taken the claim for over."""
-        return event.reason == CLAIMED and not self._clocks_agree
 
     # I5
 

@@ -218,7 +218,7 @@ class World:
         if self._unseen:
             ledger.break_("I15", f"errors that nobody looked at: {self._unseen[:3]}")
         self._ends = check_fates(scenario, ledger, letters_in(self._sqs, scenario, ledger))
-        check_runs(scenario, ledger, self._staff.skews())
+        check_runs(scenario, ledger)
         self._duplicates = duplicates_of(ledger, has_store=scenario.has_store)
 
 

@@ -30,7 +30,7 @@ from sqsjobs.errors import (
     TransportError,
     TransportUnavailable,
 )
-from sqsjobs.transport.base import Done, EntryFailed, NotSent, OutgoingMessage, SqsCalled, WireChosen
+from sqsjobs.transport.base import Done, EntryFailed, NotSent, OutgoingMessage, SqsCalled
 from sqsjobs.transport.sqs import SqsTransport, Timeouts, Wire
 
 QUICK = Timeouts(connect=0.4, read=0.6)
@@ -86,7 +86,7 @@ def timeouts(request: pytest.FixtureRequest) -> Timeouts:
 async def transport(
     server: WireServer, told: list[SqsCalled], wire: Wire, timeouts: Timeouts
 ) -> AsyncIterator[SqsTransport]:
-    def observe(event: SqsCalled | WireChosen) -> None:
+    def observe(event: object) -> None:
         if isinstance(event, SqsCalled):
             told.append(event)
 

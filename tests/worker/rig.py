@@ -238,7 +238,11 @@ class Rig:
         **options: Any,
     ) -> Worker:
         """Build a worker of `queues` (``work``); options of `Worker` and of `WorkerOptions`, by name."""
-        own = {name: options.pop(name) for name in ("lifespan", "middleware", "app_path", "sealing") if name in options}
+        own = {
+            name: options.pop(name)
+            for name in ("lifespan", "middleware", "app_path", "sealing", "clock")
+            if name in options
+        }
         return Worker(
             registry=self.registry if registry is None else registry,
             transport=transport or self.transport,
@@ -248,10 +252,9 @@ class Rig:
             options=WorkerOptions(**{"wait": 1, "concurrency": 10, **options}),
             observer=self.events,
             name=name or "w1",
-            clock=self.clock,
             random=Random(seed),
             beating=self._beating,
-            **own,
+            **{"clock": self.clock, **own},
         )
 
     @asynccontextmanager

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict, Unp
 from sqsjobs.app.layers import compression_of, encryption_of, signing_of
 from sqsjobs.app.session import Backends
 from sqsjobs.blobs import Blobs
-from sqsjobs.clock import Clock, SystemClock
+from sqsjobs.clock import Clock, CorrectedClock, SystemClock
 from sqsjobs.errors import ConfigurationError
 from sqsjobs.events import Observer, fan_out
 from sqsjobs.sealing import Encryption, Sealing, Signing
@@ -20,6 +20,7 @@ from sqsjobs.store.opening import open_store
 from sqsjobs.store.spilling import SpillingStore
 from sqsjobs.store.tracking import Tracking, checked_tracking
 from sqsjobs.transport.base import Transport
+from sqsjobs.transport.server_time import ServerTime
 
 if TYPE_CHECKING:  # imported by those who administer queues
     from sqsjobs.transport.admin import QueueAdmin
@@ -106,13 +107,14 @@ class Plan:
         tracking = checked_tracking(self.tracking or settings.tracking or "full")
         store = self._store(settings) if tracking != "off" else None
         transport = self._transport(settings, observer)
+        clock = self._clock_by(transport)
         return Backends(
             transport=transport,
-            sealing=self._sealing(settings, transport),
+            sealing=self._sealing(settings, transport, clock),
             store=store,
             tracking=tracking if store else "off",
             observer=observer,
-            clock=self.clock,
+            clock=clock,
             keep_envelopes=self.keep_envelopes,
         )
 
@@ -159,7 +161,12 @@ class Plan:
         wire = checked_wire(settings.wire or "auto")
         return SqsTransport(**self._whereabouts(settings), observer=observer, wire=wire)
 
-    def _sealing(self, settings: Settings, transport: Transport) -> Sealing:
+    def _clock_by(self, transport: Transport) -> Clock:
+        """Return the clock with its dates moved to those of SQS, where the transport knows them."""
+        server_time: ServerTime | None = getattr(transport, "server_time", None)
+        return CorrectedClock(self.clock, server_time.correction) if server_time else self.clock
+
+    def _sealing(self, settings: Settings, transport: Transport, clock: Clock) -> Sealing:
         return Sealing(
             signing=signing_of(settings) if self.signing is UNSET else self.signing,
             encryption=encryption_of(settings) if self.encryption is UNSET else self.encryption,
@@ -168,7 +175,7 @@ class Plan:
             queue_prefix=getattr(transport, "queue_prefix", ""),
             environment=settings.environment or "" if self.environment is None else self.environment,
             blobs=self.blobs,
-            clock=self.clock,
+            clock=clock,
         )
 
     def _whereabouts(self, settings: Settings) -> Whereabouts:

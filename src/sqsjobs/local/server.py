@@ -6,6 +6,7 @@ import asyncio
 import signal
 import sys
 import uuid
+from email.utils import formatdate
 from functools import lru_cache
 from typing import Final, Self
 
@@ -117,13 +118,13 @@ class LocalServer:
         plan = self.plan
         mishap = plan.strike(operation, queue_of(body)) if plan is not None else None
         if plan is None or mishap is None:
-            return _response(await self._answer(request, operation, body))
+            return self._response(await self._answer(request, operation, body))
         answered = _NOTHING
         if mishap.carried_out:
             answered = await self._answer(request, operation, body, mishap.fault)
         plan.tell(Struck(mishap.kind, operation, queue_of(body), body, answered.body))
         await _spoil(request, mishap, answered)
-        return _response(answered)  # it reaches nobody, if it was spoiled
+        return self._response(answered)  # it reaches nobody, if it was spoiled
 
     async def _answer(
         self, request: web.BaseRequest, operation: str, body: bytes, fault: Fault | None = None
@@ -132,6 +133,20 @@ class LocalServer:
             return await answer(self.sqs, operation, body, f"http://{request.host}", fault=fault)
         except NoAnswer:
             return _hang_up(request)
+
+    def _response(self, answered: WireAnswer) -> web.Response:
+        """Date the answer by the clock of the queues, whose SentTimestamps clients compare with it."""
+        date = formatdate(self.sqs.clock.wall(), usegmt=True)
+        return web.Response(
+            body=answered.body,
+            status=answered.status,
+            headers={
+                "Content-Type": CONTENT_TYPE,
+                "Date": date,
+                "x-amzn-RequestId": str(uuid.uuid4()),
+                **answered.headers,
+            },
+        )
 
     async def _faults(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.method == "PUT":
@@ -185,14 +200,6 @@ def _request(
 ) -> web.BaseRequest:
     loop = asyncio.get_running_loop()
     return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=MAX_REQUEST_BYTES)
-
-
-def _response(answered: WireAnswer) -> web.Response:
-    return web.Response(
-        body=answered.body,
-        status=answered.status,
-        headers={"Content-Type": CONTENT_TYPE, "x-amzn-RequestId": str(uuid.uuid4()), **answered.headers},
-    )
 
 
 async def _spoil(request: web.BaseRequest, mishap: Mishap, answered: WireAnswer) -> None:

@@ -73,6 +73,7 @@ class LogObserver:
             (ev.JobEnqueued, logging.DEBUG, self._job_enqueued),
             (ev.JobNotEnqueued, logging.WARNING, self._job_not_enqueued),
             (ev.WireChosen, logging.INFO, self._wire_chosen),
+            (ev.ClockCorrected, logging.WARNING, self._clock_corrected),
             (ev.SqsCalled, logging.DEBUG, self._sqs_called),
             (ev.PollCompleted, logging.WARNING, self._poll_completed),
             (ev.PollFailed, logging.WARNING, self._poll_failed),
@@ -121,6 +122,12 @@ class LogObserver:
             self._log.debug("sqs reached over the lean path")
         else:
             self._log.info("sqs reached through aioboto3, at more CPU than over the lean path", reason=event.reason)
+
+    def _clock_corrected(self, event: ev.ClockCorrected) -> None:
+        self._log.warning(
+            "this machine's clock is wrong, so dates are moved to SQS's: see to its time service",
+            moved_by_seconds=round(event.seconds, 1),
+        )
 
     def _sqs_called(self, event: ev.SqsCalled) -> None:
         self._log.debug(

@@ -23,6 +23,7 @@ __all__ = [
     "MAX_MESSAGE_BYTES",
     "MAX_VISIBILITY",
     "MAX_WAIT",
+    "ClockCorrected",
     "Delivery",
     "Done",
     "EntryFailed",
@@ -209,6 +210,16 @@ class WireChosen:
 
     lean: bool
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ClockCorrected:
+    """This machine's clock is wrong by SQS's: dates are moved by `seconds` from now on.
+
+    An event, as `SqsCalled` is.
+    """
+
+    seconds: float
 
 
 class Transport(Protocol):

@@ -70,8 +70,9 @@ class MemorySQS:
         faults: Faults | None = None,
     ) -> None:
         self.faults = faults
+        self.clock: Clock = clock or SystemClock()
         self._model = SqsModel(
-            clock or SystemClock(),
+            self.clock,
             random.Random(seed),
             region=region,
             account=account,

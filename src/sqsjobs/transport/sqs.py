@@ -21,6 +21,7 @@ from sqsjobs.errors import ConfigurationError, QueueNotFound, TransportError, Tr
 from sqsjobs.transport.address import SqsEndpoint
 from sqsjobs.transport.base import (
     MAX_WAIT,
+    ClockCorrected,
     Delivery,
     Done,
     EntryResult,
@@ -32,6 +33,7 @@ from sqsjobs.transport.base import (
     WireChosen,
     is_fifo,
 )
+from sqsjobs.transport.server_time import ServerTime
 from sqsjobs.transport.sqs_errors import entry_failed, not_sent
 from sqsjobs.transport.sqs_options import Pools, Timeouts, Wire, checked_wire
 
@@ -73,9 +75,13 @@ class SqsTransport:
         allow_http: talk plain http to other hosts than this machine (an emulator in a container).
         pools: connections for each client.
         timeouts: for every call.
-        observer: is told of every request (`SqsCalled`), and at every opening which way requests take.
+        observer: is told of every request (`SqsCalled`), at every opening which way requests take (`WireChosen`), and
+            of a wrong clock (`ClockCorrected`).
         wire: "lean" for the frequent calls by a client of our own, at a tenth of the CPU; "aioboto3"
             for all by aioboto3; "auto" for the lean one unless what is configured asks for more (a proxy, say).
+
+    Attributes:
+        server_time: by how much this machine's dates differ from SQS's; shared with clones.
 
     Raises:
         ConfigurationError: at construction for a URL that cannot be used; at opening for missing credentials or
@@ -93,7 +99,7 @@ class SqsTransport:
         allow_http: bool = False,
         pools: Pools | None = None,
         timeouts: Timeouts | None = None,
-        observer: Callable[[SqsCalled | WireChosen], None] | None = None,
+        observer: Callable[[SqsCalled | WireChosen | ClockCorrected], None] | None = None,
         wire: Wire = "auto",
     ) -> None:
         self._endpoint = SqsEndpoint(region, endpoint_url, session_factory, allow_http)
@@ -102,6 +108,9 @@ class SqsTransport:
         self._timeouts = timeouts or Timeouts()
         self._observer = observer
         self._wire = checked_wire(wire)
+        self.server_time: ServerTime = ServerTime(
+            tell=(lambda seconds: observer(ClockCorrected(seconds))) if observer else None
+        )
         self._urls: dict[str, str] = {}
         self._opened: _Opened | None = None
         self._closing = AsyncExitStack()
@@ -121,7 +130,13 @@ class SqsTransport:
         async with AsyncExitStack() as opening:
 
             async def client(connections: int, *, longest_wait: float = 0.0) -> SqsClient:
-                one = session.client(connections, self._timeouts, self._observer, longest_wait=longest_wait)
+                one = session.client(
+                    connections,
+                    self._timeouts,
+                    self._observer,
+                    longest_wait=longest_wait,
+                    server_time=self.server_time,
+                )
                 return await opening.enter_async_context(one)
 
             self._opened = _Opened(
@@ -206,6 +221,7 @@ class SqsTransport:
             wire=self._wire,
         )
         clone._urls.update(self._urls)
+        clone.server_time = self.server_time
         return clone
 
     async def _url(self, queue: str) -> str:

@@ -26,6 +26,7 @@ from sqsjobs.transport.address import SqsEndpoint, check_url
 from sqsjobs.transport.aws_errors import FAILURES, transport_error, unusable
 from sqsjobs.transport.aws_models import model_loader
 from sqsjobs.transport.base import MAX_BATCH_BYTES, SqsCalled, WireChosen
+from sqsjobs.transport.server_time import ServerTime
 from sqsjobs.transport.sqs_options import Timeouts, Wire
 from sqsjobs.transport.wire.client import HOT, LeanClient
 from sqsjobs.transport.wire.opening import SessionCredentials, obstacle, open_lean
@@ -122,8 +123,9 @@ class SqsSession:
         tell: Callable[[SqsCalled], None] | None = None,
         *,
         longest_wait: float = 0.0,
+        server_time: ServerTime | None = None,
     ) -> AsyncIterator[SqsClient]:
-        """Open a client with a pool of up to `connections`; `tell` is told of every call.
+        """Open a client with a pool of up to `connections`; `tell` is told of calls, `server_time` of their dates.
 
         A call may be silent for `longest_wait` seconds besides its timeout; the deadlines of calls are their own.
         """
@@ -156,9 +158,9 @@ class SqsSession:
             chosen = self._chosen_for(client)
             lean = None
             if chosen.lean:
-                lean = await closing.enter_async_context(self._lean(client, connections, timeouts))
+                lean = await closing.enter_async_context(self._lean(client, connections, timeouts, server_time))
             client.meta.events.register("before-send.sqs.SendMessageBatch", _stream_large_body)
-            yield SqsClient(client, timeouts, tell, lean, chosen)
+            yield SqsClient(client, timeouts, tell, lean, chosen, server_time=server_time)
 
     def _chosen_for(self, client: Any) -> WireChosen:
         """Choose the wire; raise `ConfigurationError` if the lean one is demanded and cannot be had."""
@@ -170,12 +172,19 @@ class SqsSession:
         return WireChosen(lean=not reason, reason=reason or "")
 
     @asynccontextmanager
-    async def _lean(self, client: Any, connections: int, timeouts: Timeouts) -> AsyncIterator[LeanClient]:
+    async def _lean(
+        self, client: Any, connections: int, timeouts: Timeouts, server_time: ServerTime | None
+    ) -> AsyncIterator[LeanClient]:
         # What botocore found credentials of, and trusts.
         found = AioCredentials(*self.credentials.values()) if self.credentials else await self.session.get_credentials()
         trusted = get_cert_path(client._endpoint.http_session._verify or True)  # noqa: SLF001
         opening = open_lean(
-            client, SessionCredentials(found), connections, connect_timeout=timeouts.connect, trusted=trusted
+            client,
+            SessionCredentials(found),
+            connections,
+            connect_timeout=timeouts.connect,
+            trusted=trusted,
+            server_time=server_time,
         )
         async with AsyncExitStack() as closing:
             try:
@@ -228,11 +237,14 @@ class SqsClient:
         tell: Callable[[SqsCalled], None] | None,
         lean: LeanClient | None,
         chosen: WireChosen,
+        *,
+        server_time: ServerTime | None = None,
     ) -> None:
         self._client = client
         self._timeouts = timeouts
         self._tell = tell
         self._lean = lean
+        self._server_time = server_time or ServerTime()
         self.chosen = chosen
 
     async def call(self, operation: str, queue: str, *, wait: float | None = None, **parameters: Any) -> Answer:
@@ -278,12 +290,14 @@ class SqsClient:
         return await self._plain_answer(operation, queue, deadline, parameters)
 
     async def _plain_answer(self, operation: str, queue: str, deadline: float, parameters: Mapping[str, Any]) -> Answer:
+        asked_at = self._server_time.asked()
         try:
             async with asyncio.timeout(deadline):
                 answer: Answer = await getattr(self._client, xform_name(operation))(**parameters)
         except FAILURES as error:
             raise transport_error(error, operation, queue) from error
-        kind = answer["ResponseMetadata"]["HTTPHeaders"].get("content-type", "json")
+        headers = answer["ResponseMetadata"]["HTTPHeaders"]
+        kind = headers.get("content-type", "json")
         if "json" not in kind:
             # botocore reads any text as an answer without contents: a login page would be an empty queue.
             raise TransportUnavailable(
@@ -291,4 +305,5 @@ class SqsClient:
                 operation=operation,
                 queue=queue,
             )
+        self._server_time.heard(headers.get("date"), asked_at)
         return answer

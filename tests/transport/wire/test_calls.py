@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from tests.transport.wire_server import Reaction, Request, WireServer, fails, keeps_silent, resets, says
 
 from sqsjobs.errors import AccessDenied, RequestRejected, TransportError, TransportUnavailable
-from sqsjobs.transport.base import MAX_BATCH_BYTES, OutgoingMessage, Sent, SqsCalled, WireChosen
+from sqsjobs.transport.base import MAX_BATCH_BYTES, ClockCorrected, OutgoingMessage, Sent, SqsCalled, WireChosen
 from sqsjobs.transport.sqs import Pools, SqsTransport, Timeouts
 from sqsjobs.transport.wire.client import LeanClient
 from sqsjobs.transport.wire.connection import Answer
@@ -258,7 +258,7 @@ async def test_no_signature_and_no_token_is_in_any_log_event_error_or_frame(
     caplog.set_level(logging.DEBUG)
     asyncio.get_running_loop().set_debug(True)
     server.reactions["SendMessageBatch"] = reaction
-    told: list[SqsCalled | WireChosen] = []
+    told: list[SqsCalled | WireChosen | ClockCorrected] = []
 
     def session() -> aioboto3.Session:
         return aioboto3.Session("AKIAMINE", SECRET, TOKEN, region_name="us-east-1")

@@ -19,7 +19,7 @@ from tests.transport.wire_server import Request, WireServer, says
 from sqsjobs.app.plan import Plan
 from sqsjobs.errors import ConfigurationError
 from sqsjobs.settings import Settings
-from sqsjobs.transport.base import OutgoingMessage, SqsCalled, WireChosen
+from sqsjobs.transport.base import ClockCorrected, OutgoingMessage, SqsCalled, WireChosen
 from sqsjobs.transport.sqs import SqsTransport, Wire
 from sqsjobs.transport.wire.opening import obstacle
 
@@ -33,7 +33,7 @@ def is_lean(request: Request) -> bool:
 
 async def opened(**options: Any) -> WireChosen:
     """Open a transport, and return what it tells of its way."""
-    told: list[SqsCalled | WireChosen] = []
+    told: list[SqsCalled | WireChosen | ClockCorrected] = []
     options.setdefault("endpoint_url", "http://localhost:1")
     async with SqsTransport(observer=told.append, **options):
         [event] = told
@@ -57,7 +57,7 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 async def test_the_lean_wire_is_taken_unless_aioboto3_is_asked_for(wire: Wire, chosen: WireChosen) -> None:
-    told: list[SqsCalled | WireChosen] = []
+    told: list[SqsCalled | WireChosen | ClockCorrected] = []
     async with WireServer() as server:
         server.reactions["SendMessageBatch"] = says({"Successful": [{"Id": "0", "MessageId": "m"}]})
         async with SqsTransport(endpoint_url=server.endpoint_url, observer=told.append, wire=wire) as transport:
@@ -69,7 +69,7 @@ async def test_the_lean_wire_is_taken_unless_aioboto3_is_asked_for(wire: Wire, c
 
 @pytest.mark.parametrize("wire", ["lean", "aioboto3"])
 async def test_a_clone_takes_the_same_way(wire: Wire) -> None:
-    told: list[SqsCalled | WireChosen] = []
+    told: list[SqsCalled | WireChosen | ClockCorrected] = []
     async with WireServer() as server:
         original = SqsTransport(endpoint_url=server.endpoint_url, wire=wire, observer=told.append)
         async with original.clone():

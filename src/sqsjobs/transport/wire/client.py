@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import Any, Final, Protocol
 
 import msgspec
 
 from sqsjobs.errors import AccessDenied, RequestRejected, TransportError, TransportUnavailable
+from sqsjobs.transport.server_time import ServerTime, dated
 from sqsjobs.transport.sqs_errors import answered_error, is_about_the_clock
 from sqsjobs.transport.wire.connection import Answer, NoAnswer, Request
 from sqsjobs.transport.wire.pool import Connections
@@ -54,12 +53,20 @@ class LeanClient:
         connections: to the endpoint.
         signer: for the endpoint.
         credentials: whom requests are signed as.
+        server_time: hears the dates of answers.
     """
 
-    def __init__(self, connections: Connections, signer: Signer, credentials: CredentialSource) -> None:
+    def __init__(
+        self,
+        connections: Connections,
+        signer: Signer,
+        credentials: CredentialSource,
+        server_time: ServerTime | None = None,
+    ) -> None:
         self._connections = connections
         self._signer = signer
         self._credentials = credentials
+        self._server_time = server_time or ServerTime()
 
     async def answer(
         self, operation: str, queue: str, deadline: float, parameters: Mapping[str, Any]
@@ -76,7 +83,7 @@ class LeanClient:
             TransportError: if the call failed as a whole.
         """
         request = Request(_body(operation, queue, parameters))
-        skew = self._signer.skew
+        skew, asked_at = self._signer.skew, self._server_time.asked()
         try:
             async with asyncio.timeout(deadline):
                 request.head = self._signer.head(operation, request.body, await self._credentials.current())
@@ -84,6 +91,8 @@ class LeanClient:
         except (NoAnswer, TimeoutError, UnusableCredentials) as error:
             raise _unanswered(error, request, deadline, operation, queue) from error
         if answer.status == 200 and b"json" in answer.headers.get(b"content-type", b"json"):
+            if asked_at is not None:
+                self._server_time.heard(_date(answer), asked_at)
             return _contents(answer, operation, queue)
         raise self._refusal(answer, skew, operation, queue)
 
@@ -93,7 +102,7 @@ class LeanClient:
             kind = answer.headers.get(b"content-type", b"no content type").decode("latin-1")
             return _no_sqs(f"HTTP status {answer.status}, {kind}", operation, queue)
         code, text = _said(answer)
-        if is_about_the_clock(code) and self._signer.correct(_date(answer), skew):
+        if is_about_the_clock(code) and self._signer.correct(dated(_date(answer)), skew):
             problem = (
                 f"SQS answered {operation} on {queue!r} with {code}, as this machine's clock is wrong: "
                 "requests are dated by SQS's clock from now on"
@@ -152,10 +161,5 @@ def _said(answer: Answer) -> tuple[str, str]:
     return old_code or kind or str(answer.status), str(text)
 
 
-def _date(answer: Answer) -> float | None:
-    """Return when SQS answered, by its clock, if it says so."""
-    try:
-        date = parsedate_to_datetime(answer.headers[b"date"].decode("latin-1"))
-    except (KeyError, ValueError):
-        return None
-    return date.replace(tzinfo=date.tzinfo or UTC).timestamp()
+def _date(answer: Answer) -> str:
+    return answer.headers.get(b"date", b"").decode("latin-1")

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from sqsjobs.transport.server_time import ServerTime
 from sqsjobs.transport.wire.client import HOT, CredentialSource, LeanClient
 from sqsjobs.transport.wire.pool import Connections, Origin
 from sqsjobs.transport.wire.signing import Credentials, Signer
@@ -82,7 +83,13 @@ def _foreign_hooks(client: Any) -> list[str]:
 
 @asynccontextmanager
 async def open_lean(
-    client: Any, credentials: CredentialSource, connections: int, *, connect_timeout: float, trusted: str
+    client: Any,
+    credentials: CredentialSource,
+    connections: int,
+    *,
+    connect_timeout: float,
+    trusted: str,
+    server_time: ServerTime | None = None,
 ) -> AsyncIterator[LeanClient]:
     """Open the lean path to where `client` sends, with a pool of up to `connections`.
 
@@ -92,6 +99,7 @@ async def open_lean(
         connections: at once.
         connect_timeout: seconds.
         trusted: path of the certificates to trust.
+        server_time: hears the dates of answers.
 
     Raises:
         OSError: if they cannot be read.
@@ -102,7 +110,7 @@ async def open_lean(
     origin = Origin(url.hostname or "", url.port or (443 if secure else 80), tls)
     pool = Connections(origin, connections, connect_timeout=connect_timeout)
     try:
-        yield LeanClient(pool, Signer(origin.header, client.meta.region_name), credentials)
+        yield LeanClient(pool, Signer(origin.header, client.meta.region_name), credentials, server_time)
     finally:
         await pool.aclose()
 
