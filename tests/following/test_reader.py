@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import tracemalloc
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from tests.store.samples import NOW, job_id, queued, request, retry, succeed
-from tests.worker.virtual import VirtualClock, VirtualLoop
+from tests.worker.virtual import VirtualClock, VirtualLoop, as_test
 
 from sqsjobs.errors import ConfigurationError, StoreError, StoreUnavailable
 from sqsjobs.events import StoreFailed
@@ -46,25 +47,27 @@ class Deaf(Counted):
         raise StoreUnavailable("no connection")
 
 
-@pytest.fixture(params=[Counted, Asked, Deaf])
-def kind(request):
-    return request.param
+def in_virtual_time(*kinds: type[Counted]) -> Callable[[Callable[..., Awaitable[None]]], Callable[..., None]]:
+    """Make a test of a coroutine function, for stores of these `kinds`, or all.
 
+    It is called with a store, its reader, what the observer has heard, and pytest's fixtures.
+    """
 
-def in_virtual_time(scenario, *arguments):
-    """Play a scenario with a store of its kind, its reader, and what the observer heard."""
+    def test_of(scenario: Callable[..., Awaitable[None]]) -> Callable[..., None]:
+        def test(kind: type[Counted], **fixtures: Any) -> None:
+            async def play() -> None:
+                heard: list[Any] = []
+                async with kind() as store, Reader(store, observer=heard.append) as reader:
+                    await scenario(store, reader, heard, **fixtures)
+                    assert reader._subjects == {}
 
-    async def play(store):
-        heard: list[Any] = []
-        async with store, Reader(store, observer=heard.append) as reader:
-            await scenario(store, reader, heard, *arguments)
-            assert reader._subjects == {}
+            with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+                runner.run(play())
 
-    def run(store):
-        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-            runner.run(play(store))
+        named = as_test(test, scenario, given=("store", "reader", "heard"), asks=("kind",))
+        return pytest.mark.parametrize("kind", kinds or (Counted, Asked, Deaf))(named)
 
-    return run
+    return test_of
 
 
 async def end(store, job):
@@ -72,291 +75,255 @@ async def end(store, job):
     await store.change(job, 1, succeed())
 
 
-def test_a_view_shows_the_state_and_then_each_change(kind):
-    async def scenario(store, reader, heard):
-        job = job_id()
-        with reader.view(job) as view:
-            assert await view.next() is None
-            await store.insert(queued(job))
-            assert (await view.next()).status is JobStatus.QUEUED
-            await store.claim(request(job))
-            assert (await view.next()).status is JobStatus.RUNNING
-            await store.change(job, 1, succeed())
-            assert (await view.next()).status is JobStatus.SUCCEEDED
-
-    in_virtual_time(scenario)(kind())
-
-
-def test_what_changes_while_nobody_looks_is_seen_in_its_newest_state(kind):
-    async def scenario(store, reader, heard):
-        job = job_id()
+@in_virtual_time()
+async def test_a_view_shows_the_state_and_then_each_change(store, reader, heard):
+    job = job_id()
+    with reader.view(job) as view:
+        assert await view.next() is None
         await store.insert(queued(job))
-        with reader.view(job) as view:
-            assert (await view.next()).status is JobStatus.QUEUED
-            await end(store, job)
-            await asyncio.sleep(100)
-            assert (await view.next()).status is JobStatus.SUCCEEDED
-
-    in_virtual_time(scenario)(kind())
-
-
-def test_a_cancelled_look_loses_nothing(kind):
-    async def scenario(store, reader, heard):
-        job = job_id()
-        await store.insert(queued(job))
-        with reader.view(job) as view:
-            await view.next()
-            for _ in range(20):
-                with pytest.raises(TimeoutError):
-                    await asyncio.wait_for(view.next(), 0.3)
-            await end(store, job)
-            seen = None
-            while seen is None:
-                try:
-                    seen = await asyncio.wait_for(view.next(), 0.01)
-                except TimeoutError:
-                    continue
-            assert seen.status is JobStatus.SUCCEEDED
-
-    in_virtual_time(scenario)(kind())
-
-
-def test_a_new_view_never_shows_what_was_before_it(kind):
-    """Also where another view has seen the job just now, or a read of it is under way: it may have been sent again."""
-
-    async def scenario(store, reader, heard):
-        job = job_id()
+        assert (await view.next()).status is JobStatus.QUEUED
         await store.claim(request(job))
-        await store.cancel(job, NOW + 100)
-        with reader.view(job) as first:
-            assert (await first.next()).status is JobStatus.CANCELLED
-            slow, begun, go_on = store.records, asyncio.Event(), asyncio.Event()
-
-            async def records(job_ids):
-                found = await slow(job_ids)
-                begun.set()
-                await go_on.wait()
-                return found
-
-            store.records = records
-            await begun.wait()
-            await store.reopen(job, NOW + 101)
-            with reader.view(job) as second:
-                looking = asyncio.create_task(second.next())
-                await asyncio.sleep(0.1)
-                assert not looking.done()
-                go_on.set()
-                assert (await looking).status is JobStatus.QUEUED
-
-    in_virtual_time(scenario)(Asked())
+        assert (await view.next()).status is JobStatus.RUNNING
+        await store.change(job, 1, succeed())
+        assert (await view.next()).status is JobStatus.SUCCEEDED
 
 
-def test_a_thousand_waiters_cost_a_bounded_number_of_reads(kind):
-    """Each for a job of its own, for ten minutes: at most 500 records a second, in at most three reads."""
-
-    async def scenario(store, reader, heard):
-        ids = [job_id() for _ in range(1000)]
-        for job in ids:
-            await store.insert(queued(job))
-
-        async def wait(job):
-            with reader.view(job) as view:
-                while (record := await view.next()) and not record.status.ended:
-                    pass
-
-        waiting = asyncio.gather(*map(wait, ids))
-        await asyncio.sleep(30)
-        store.reads.clear()
-        await asyncio.sleep(600)
-        assert sum(store.reads) <= 600 * 500
-        assert len(store.reads) <= 600 * 3
-        assert len(reader._subjects) == 1000
-        ended = asyncio.get_running_loop().time()
-        for job in ids:
-            await end(store, job)
-        await waiting
-        assert asyncio.get_running_loop().time() - ended < 5
-
-    in_virtual_time(scenario)(kind())
+@in_virtual_time()
+async def test_what_changes_while_nobody_looks_is_seen_in_its_newest_state(store, reader, heard):
+    job = job_id()
+    await store.insert(queued(job))
+    with reader.view(job) as view:
+        assert (await view.next()).status is JobStatus.QUEUED
+        await end(store, job)
+        await asyncio.sleep(100)
+        assert (await view.next()).status is JobStatus.SUCCEEDED
 
 
-def test_where_changes_are_told_nothing_is_read_in_vain():
-    """A store that pushes is asked at the begin, at each change, and every half minute to make sure."""
-
-    async def scenario(store, reader, heard):
-        job = job_id()
-        await store.insert(queued(job))
-        with reader.view(job) as view:
-            await view.next()
-            await asyncio.sleep(600)
-            assert len(store.reads) <= 22
-            store.reads.clear()
-            began = asyncio.get_running_loop().time()
-            await end(store, job)
-            while (await view.next()).status is not JobStatus.SUCCEEDED:
-                pass
-            assert asyncio.get_running_loop().time() - began < 0.05
-            assert len(store.reads) <= 2
-
-    in_virtual_time(scenario)(Counted())
+@in_virtual_time()
+async def test_a_cancelled_look_loses_nothing(store, reader, heard):
+    job = job_id()
+    await store.insert(queued(job))
+    with reader.view(job) as view:
+        await view.next()
+        for _ in range(20):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(view.next(), 0.3)
+        await end(store, job)
+        seen = None
+        while seen is None:
+            try:
+                seen = await asyncio.wait_for(view.next(), 0.01)
+            except TimeoutError:
+                continue
+        assert seen.status is JobStatus.SUCCEEDED
 
 
-def test_nothing_is_read_while_nobody_waits(kind):
-    async def scenario(store, reader, heard):
-        with reader.view(job_id()) as view:
-            await view.next()
-        await asyncio.sleep(1)
-        store.reads.clear()
-        await asyncio.sleep(1000)
-        assert store.reads == []
+@in_virtual_time(Asked)
+async def test_a_new_view_never_shows_what_was_before_it(store, reader, heard):
+    """Also where another view has seen the job just now, or a read of it is under way: it may have been sent again."""
+    job = job_id()
+    await store.claim(request(job))
+    await store.cancel(job, NOW + 100)
+    with reader.view(job) as first:
+        assert (await first.next()).status is JobStatus.CANCELLED
+        slow, begun, go_on = store.records, asyncio.Event(), asyncio.Event()
 
-    in_virtual_time(scenario)(kind())
+        async def records(job_ids):
+            found = await slow(job_ids)
+            begun.set()
+            await go_on.wait()
+            return found
 
-
-def test_a_store_that_is_away_for_half_a_minute_is_waited_for(kind):
-    async def scenario(store, reader, heard):
-        job = job_id()
-        await store.insert(queued(job))
-        with reader.view(job) as view:
-            await view.next()
-            store.problem = StoreUnavailable("away")
-            await end(store, job)
-            looking = asyncio.create_task(view.next())
-            await asyncio.sleep(30)
+        store.records = records
+        await begun.wait()
+        await store.reopen(job, NOW + 101)
+        with reader.view(job) as second:
+            looking = asyncio.create_task(second.next())
+            await asyncio.sleep(0.1)
             assert not looking.done()
-            assert view.problem is store.problem
-            assert StoreFailed("records", "away") in heard
-            store.problem = None
-            assert (await looking).status is JobStatus.SUCCEEDED
-            assert view.problem is None
-
-    in_virtual_time(scenario)(kind())
+            go_on.set()
+            assert (await looking).status is JobStatus.QUEUED
 
 
-def test_who_waits_is_told_when_the_store_stays_away_and_may_go_on(kind):
-    async def scenario(store, reader, heard):
-        job = job_id()
+@in_virtual_time()
+async def test_a_thousand_waiters_cost_a_bounded_number_of_reads(store, reader, heard):
+    """Each for a job of its own, for ten minutes: at most 500 records a second, in at most three reads."""
+    ids = [job_id() for _ in range(1000)]
+    for job in ids:
         await store.insert(queued(job))
+
+    async def wait(job):
         with reader.view(job) as view:
+            while (record := await view.next()) and not record.status.ended:
+                pass
+
+    waiting = asyncio.gather(*map(wait, ids))
+    await asyncio.sleep(30)
+    store.reads.clear()
+    await asyncio.sleep(600)
+    assert sum(store.reads) <= 600 * 500
+    assert len(store.reads) <= 600 * 3
+    assert len(reader._subjects) == 1000
+    ended = asyncio.get_running_loop().time()
+    for job in ids:
+        await end(store, job)
+    await waiting
+    assert asyncio.get_running_loop().time() - ended < 5
+
+
+@in_virtual_time(Counted)
+async def test_where_changes_are_told_nothing_is_read_in_vain(store, reader, heard):
+    """A store that pushes is asked at the begin, at each change, and every half minute to make sure."""
+    job = job_id()
+    await store.insert(queued(job))
+    with reader.view(job) as view:
+        await view.next()
+        await asyncio.sleep(600)
+        assert len(store.reads) <= 22
+        store.reads.clear()
+        began = asyncio.get_running_loop().time()
+        await end(store, job)
+        while (await view.next()).status is not JobStatus.SUCCEEDED:
+            pass
+        assert asyncio.get_running_loop().time() - began < 0.05
+        assert len(store.reads) <= 2
+
+
+@in_virtual_time()
+async def test_nothing_is_read_while_nobody_waits(store, reader, heard):
+    with reader.view(job_id()) as view:
+        await view.next()
+    await asyncio.sleep(1)
+    store.reads.clear()
+    await asyncio.sleep(1000)
+    assert store.reads == []
+
+
+@in_virtual_time()
+async def test_a_store_that_is_away_for_half_a_minute_is_waited_for(store, reader, heard):
+    job = job_id()
+    await store.insert(queued(job))
+    with reader.view(job) as view:
+        await view.next()
+        store.problem = StoreUnavailable("away")
+        await end(store, job)
+        looking = asyncio.create_task(view.next())
+        await asyncio.sleep(30)
+        assert not looking.done()
+        assert view.problem is store.problem
+        assert StoreFailed("records", "away") in heard
+        store.problem = None
+        assert (await looking).status is JobStatus.SUCCEEDED
+        assert view.problem is None
+
+
+@in_virtual_time()
+async def test_who_waits_is_told_when_the_store_stays_away_and_may_go_on(store, reader, heard):
+    job = job_id()
+    await store.insert(queued(job))
+    with reader.view(job) as view:
+        await view.next()
+        store.problem = StoreUnavailable("away")
+        await store.claim(request(job))
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(StoreUnavailable, match="away"):
             await view.next()
-            store.problem = StoreUnavailable("away")
-            await store.claim(request(job))
-            began = asyncio.get_running_loop().time()
-            with pytest.raises(StoreUnavailable, match="away"):
-                await view.next()
-            assert 55 <= asyncio.get_running_loop().time() - began <= 125
-            store.problem = None
-            assert (await view.next()).status is JobStatus.RUNNING
-
-    in_virtual_time(scenario)(kind())
+        assert 55 <= asyncio.get_running_loop().time() - began <= 125
+        store.problem = None
+        assert (await view.next()).status is JobStatus.RUNNING
 
 
+@in_virtual_time(Counted)
 @pytest.mark.parametrize("problem", [StoreError("no permission"), ZeroDivisionError("a fault of a store")])
-def test_a_store_that_fails_for_good_is_not_waited_for(problem):
-    async def scenario(store, reader, heard):
-        store.problem = problem
-        with reader.view(job_id()) as view, pytest.raises(type(problem)):
-            await view.next()
-
-    in_virtual_time(scenario)(Counted())
+async def test_a_store_that_fails_for_good_is_not_waited_for(store, reader, heard, problem):
+    store.problem = problem
+    with reader.view(job_id()) as view, pytest.raises(type(problem)):
+        await view.next()
 
 
-def test_an_ear_that_cannot_be_opened_is_told_and_tried_again():
-    async def scenario(store, reader, heard):
+@in_virtual_time(Deaf)
+async def test_an_ear_that_cannot_be_opened_is_told_and_tried_again(store, reader, heard):
+    with reader.view(job_id()) as view:
+        await view.next()
+        await asyncio.sleep(25)
+    assert heard.count(StoreFailed("listen", "no connection")) in (2, 3)
+
+
+@in_virtual_time(Counted)
+async def test_who_still_waits_when_the_app_is_closed_hears_so(store, reader, heard):
+    view = reader.view(job_id())
+    await view.next()
+    looking = asyncio.create_task(view.next())
+    await asyncio.sleep(1)
+    await reader.__aexit__()
+    with pytest.raises(ConfigurationError, match="closed"):
+        await looking
+    view.close()
+    with pytest.raises(ConfigurationError, match="closed"):
+        await view.next()
+
+
+@in_virtual_time(Counted)
+async def test_a_view_that_is_forgotten_is_closed(store, reader, heard):
+    """``async for`` that is broken off keeps nothing."""
+    view = reader.view(job_id())
+    await view.next()
+    del view
+    gc.collect()
+
+
+@in_virtual_time()
+async def test_waiters_that_come_and_go_leave_nothing_behind(store, reader, heard):
+    for _ in range(300):
         with reader.view(job_id()) as view:
             await view.next()
-            await asyncio.sleep(25)
-        assert heard.count(StoreFailed("listen", "no connection")) in (2, 3)
-
-    in_virtual_time(scenario)(Deaf())
-
-
-def test_who_still_waits_when_the_app_is_closed_hears_so():
-    async def scenario(store, reader, heard):
-        view = reader.view(job_id())
-        await view.next()
-        looking = asyncio.create_task(view.next())
-        await asyncio.sleep(1)
-        await reader.__aexit__()
-        with pytest.raises(ConfigurationError, match="closed"):
-            await looking
-        view.close()
-        with pytest.raises(ConfigurationError, match="closed"):
-            await view.next()
-
-    in_virtual_time(scenario)(Counted())
+            await store.insert(queued())
+    await asyncio.sleep(1)
+    assert len(reader._schedule) == 0
+    assert all(not ear._jobs for ear in store._shelf.ears)
 
 
-def test_a_view_that_is_forgotten_is_closed():
-    """``async for`` that is broken off keeps nothing."""
-
-    async def scenario(store, reader, heard):
-        view = reader.view(job_id())
-        await view.next()
-        del view
-        gc.collect()
-
-    in_virtual_time(scenario)(Counted())
-
-
-def test_waiters_that_come_and_go_leave_nothing_behind(kind):
-    async def scenario(store, reader, heard):
-        for _ in range(300):
-            with reader.view(job_id()) as view:
-                await view.next()
-                await store.insert(queued())
-        await asyncio.sleep(1)
-        assert len(reader._schedule) == 0
-        assert all(not ear._jobs for ear in store._shelf.ears)
-
-    in_virtual_time(scenario)(kind())
-
-
-def test_memory_is_flat_however_many_have_waited(kind):
+@in_virtual_time()
+async def test_memory_is_flat_however_many_have_waited(store, reader, heard):
     """Four times 400 waiters: after the last of them not more is held than after the first, but for their records."""
 
-    async def scenario(store, reader, heard):
-        async def wait(job):
-            with reader.view(job) as view:
-                while (record := await view.next()) and not record.status.ended:
-                    pass
+    async def wait(job):
+        with reader.view(job) as view:
+            while (record := await view.next()) and not record.status.ended:
+                pass
 
-        async def wave():
-            ids = [job_id() for _ in range(400)]
-            for job in ids:
-                await store.claim(request(job))
-            waiting = asyncio.gather(*map(wait, ids))
-            await asyncio.sleep(10)
-            for job in ids:
-                await store.change(job, 1, succeed())
-            await waiting
-            store._shelf.records.clear()
-            store.reads.clear()
-            await asyncio.sleep(100)
-            gc.collect()
-            return tracemalloc.get_traced_memory()[0]
-
-        tracemalloc.start()
-        try:
-            held = [await wave() for _ in range(4)]
-        finally:
-            tracemalloc.stop()
-        assert held[-1] < held[0] + 100_000, held
-
-    in_virtual_time(scenario)(kind())
-
-
-def test_of_two_who_look_at_one_job_each_sees_all(kind):
-    async def scenario(store, reader, heard):
-        job = job_id()
-        await store.insert(queued(job))
-        with reader.view(job) as one, reader.view(job) as other:
-            for view in (one, other):
-                assert (await view.next()).status is JobStatus.QUEUED
+    async def wave():
+        ids = [job_id() for _ in range(400)]
+        for job in ids:
             await store.claim(request(job))
-            await store.change(job, 1, retry())
-            for view in (one, other):
-                while (await view.next()).status is not JobStatus.RETRYING:
-                    pass
+        waiting = asyncio.gather(*map(wait, ids))
+        await asyncio.sleep(10)
+        for job in ids:
+            await store.change(job, 1, succeed())
+        await waiting
+        store._shelf.records.clear()
+        store.reads.clear()
+        await asyncio.sleep(100)
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
 
-    in_virtual_time(scenario)(kind())
+    tracemalloc.start()
+    try:
+        held = [await wave() for _ in range(4)]
+    finally:
+        tracemalloc.stop()
+    assert held[-1] < held[0] + 100_000, held
+
+
+@in_virtual_time()
+async def test_of_two_who_look_at_one_job_each_sees_all(store, reader, heard):
+    job = job_id()
+    await store.insert(queued(job))
+    with reader.view(job) as one, reader.view(job) as other:
+        for view in (one, other):
+            assert (await view.next()).status is JobStatus.QUEUED
+        await store.claim(request(job))
+        await store.change(job, 1, retry())
+        for view in (one, other):
+            while (await view.next()).status is not JobStatus.RETRYING:
+                pass

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from inspect import Parameter
 from typing import Any
 
 from tests.worker.rig import Rig, no_unseen_errors
@@ -84,8 +85,23 @@ def virtually(scenario: Callable[..., Awaitable[None]]) -> Callable[..., None]:
         with asyncio.Runner(loop_factory=VirtualLoop) as runner, no_unseen_errors(runner.get_loop()):
             runner.run(play())
 
-    signature = inspect.signature(scenario)
-    test.__signature__ = signature.replace(parameters=list(signature.parameters.values())[1:])  # type: ignore[attr-defined]
+    return as_test(test, scenario, given=("rig",))
+
+
+def as_test(
+    test: Callable[..., None],
+    scenario: Callable[..., Awaitable[None]],
+    *,
+    given: Sequence[str],
+    asks: Sequence[str] = (),
+) -> Callable[..., None]:
+    """Have pytest see `test` as `scenario`: its name, its marks, and its fixtures without those that are `given`.
+
+    What `test` itself `asks` for comes first.
+    """
+    asked = [Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in asks]
+    left = [it for it in inspect.signature(scenario).parameters.values() if it.name not in given]
+    test.__signature__ = inspect.Signature([*asked, *left])  # type: ignore[attr-defined]
     test.__name__ = test.__qualname__ = scenario.__name__
     test.__doc__, test.__module__ = scenario.__doc__, scenario.__module__
     test.__dict__.update(scenario.__dict__)
