@@ -8,14 +8,15 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from tests.fuzz.playing import Finding, Score, input_of, play, play_all
-from tests.fuzz.side_by_side import cores, flipped_side_by_side, played_side_by_side
+from rich.progress import Progress
+from tests.fuzz.playing import Finding, Score, flip_bits, input_of, play, play_all
 from tests.fuzz.tally import Tally, replay_of
 from tests.fuzz.targets import TARGETS
+from tests.side_by_side import cores, progress_bars, side_by_side
 
 from sqsjobs.sealing.encryption_keys import DataKey
 from sqsjobs.sealing.message_key import MessageKey
@@ -93,13 +94,12 @@ def _play_one(seed: int, target: str | None, console: Console) -> int:
 def _play_many(options: argparse.Namespace, first: int, console: Console) -> Tally:
     tally = Tally(first, options.target)
     began = time.monotonic()
-    seeds = range(first, first + options.inputs)
-    with _progress(console) as progress:
-        for name, total, scores in (
-            ("inputs", options.inputs, played_side_by_side(seeds, options.target, options.cores)),
-            ("every bit", options.bits, flipped_side_by_side(range(options.bits), options.cores)),
-        ):
-            _add_up(tally, name, total, scores, progress)
+    seeds, messages, processes = range(first, first + options.inputs), range(options.bits), options.cores
+    fed = side_by_side(partial(play_all, only=options.target), seeds, at_once=2000, processes=processes)
+    flipped = side_by_side(flip_bits, messages, at_once=2, processes=processes)
+    with progress_bars(console) as progress:
+        _add_up(tally, "inputs", len(seeds), fed, progress)
+        _add_up(tally, "every bit", len(messages), flipped, progress)
     tally.nonces = options.nonces, _repeated(options.nonces)
     tally.seconds = time.monotonic() - began
     return tally
@@ -112,11 +112,6 @@ def _add_up(tally: Tally, name: str, total: int, scores: Iterator[tuple[int, Sco
         for finding in score.findings[: max(0, _SHOWN - len(tally.score.findings))]:
             _show(finding, tally.only, progress.console)
         tally.score.add(score)
-
-
-def _progress(console: Console) -> Progress:
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    return Progress(*columns, console=console, transient=True, disable=not sys.stdout.isatty())
 
 
 def _show(finding: Finding, only: str | None, console: Console) -> None:

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import get_args
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from tests.simulation.playing import play
+from tests.side_by_side import cores, progress_bars
+from tests.simulation.playing import play, play_side_by_side
 from tests.simulation.scenario import Kind
-from tests.simulation.side_by_side import cores, play_side_by_side
 from tests.simulation.tally import Tally, replay_of
 from tests.simulation.world import Report
 
@@ -95,7 +94,7 @@ def _play_one(seed: int, kind: Kind | None, console: Console) -> int:
 def _play_many(options: argparse.Namespace, console: Console) -> Tally:
     tally = Tally(options.kind)
     seeds = range(options.first, options.first + options.seeds)
-    with _progress(console) as progress:
+    with progress_bars(console) as progress:
         bar = progress.add_task("simulating", total=len(seeds))
         for report in play_side_by_side(seeds, options.kind, options.cores):
             progress.advance(bar)
@@ -103,11 +102,6 @@ def _play_many(options: argparse.Namespace, console: Console) -> Tally:
             if report.violations:
                 _show(report, tally, progress.console)
     return tally
-
-
-def _progress(console: Console) -> Progress:
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    return Progress(*columns, console=console, transient=True, disable=not sys.stdout.isatty())
 
 
 def _show(report: Report, tally: Tally, console: Console) -> None:

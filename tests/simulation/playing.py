@@ -5,19 +5,23 @@ from __future__ import annotations
 import gc
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import copy_context
+from functools import partial
 
+from tests.side_by_side import side_by_side
 from tests.simulation.chance import seeded
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.scenario import Kind
 from tests.simulation.scenes import scenario_of
 from tests.simulation.world import Report, World
 
-__all__ = ["play", "play_all"]
+__all__ = ["play", "play_all", "play_side_by_side"]
 
 _SWEEP_EVERY = 20
+_AT_ONCE = 10
+"""Seeds that a process plays before it hands its reports over."""
 
 
 def play(seed: int, kind: Kind | None = None, *, whole_trace: bool = False) -> Report:
@@ -34,6 +38,16 @@ def play_all(seeds: Iterable[int], kind: Kind | None = None) -> Iterator[Report]
         with _sweeping():
             reports = [_played(seed, kind) for seed in some]
         yield from reports
+
+
+def play_side_by_side(seeds: Sequence[int], kind: Kind | None, processes: int) -> Iterator[Report]:
+    """Play seeds in so many processes; yield the reports as they come."""
+    for _, reports in side_by_side(partial(_play_each, kind=kind), seeds, at_once=_AT_ONCE, processes=processes):
+        yield from reports
+
+
+def _play_each(seeds: Sequence[int], kind: Kind | None) -> list[Report]:
+    return list(play_all(seeds, kind))
 
 
 def _played(seed: int, kind: Kind | None, *, whole_trace: bool = False) -> Report:

@@ -8,9 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.simulation.playing import play, play_all
+from tests.simulation.playing import play, play_all, play_side_by_side
 from tests.simulation.scenario import Kind
-from tests.simulation.side_by_side import play_side_by_side
 
 from sqsjobs.job import JobStatus
 from sqsjobs.store import rules
