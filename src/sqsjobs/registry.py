@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import ModuleType
 from typing import Any
 
@@ -17,6 +17,7 @@ class Registry:
 
     def __init__(self) -> None:
         self._tasks: dict[str, Task[..., Any]] = {}
+        self._queues: set[str] = set()
 
     def __repr__(self) -> str:
         return f"<Registry: {', '.join(self.names) or 'no tasks'}>"
@@ -48,9 +49,13 @@ class Registry:
         """The names of all tasks, sorted."""
         return tuple(sorted(self._tasks))
 
+    def name_queues(self, queues: Iterable[str]) -> None:
+        """Add queues that no task names, and jobs are sent to by `Task.using`."""
+        self._queues.update(queues)
+
     def queues(self) -> tuple[str, ...]:
-        """Return the queues that the tasks name, each once, sorted."""
-        return tuple(sorted({task.queue for task in self._tasks.values()}))
+        """Return the queues that the tasks name, and those named beside them, each once, sorted."""
+        return tuple(sorted({task.queue for task in self._tasks.values()} | self._queues))
 
     def resolve(self) -> None:
         """Read all annotations, those that named what did not exist at the declaration included.

@@ -106,6 +106,8 @@ def check_sendable(sending: Sending) -> None:
 def message_of(job: Job, body: str, delay: float = 0.0) -> OutgoingMessage:
     """Return the message that carries `job`, visible after `delay` seconds (rounded up: SQS counts whole ones).
 
+    A longer delay than SQS has is cut to that; what comes before the job's `not_before` the worker puts off again.
+
     `body` is the job's envelope, as `Sealing.seal` made it.
 
     On a FIFO queue its deduplication id is the job's id and epoch: a send that is repeated is one message, and a
@@ -116,7 +118,7 @@ def message_of(job: Job, body: str, delay: float = 0.0) -> OutgoingMessage:
     """
     message = OutgoingMessage(
         body,
-        delay=math.ceil(delay),
+        delay=min(math.ceil(delay), MAX_DELAY),
         group=job.group,
         deduplication_id=f"{job.id}-{job.epoch}" if is_fifo(job.queue) else None,
     )

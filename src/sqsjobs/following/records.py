@@ -51,6 +51,14 @@ class JobRecords:
         """Read one record."""
         return await self._store.get(job_id)
 
+    async def sent(self, record: JobRecord) -> Job | None:
+        """Return the job as it was sent; None where its envelope is not kept, as after a success.
+
+        Raises:
+            SqsJobsError: if the envelope cannot be opened here.
+        """
+        return await self._resender.job_of(record)
+
     def view(self, job_id: JobId) -> View:
         """Return a view of one record, through the reader that all share."""
         return self._reader.view(job_id)
