@@ -389,11 +389,39 @@ def test_everything_works_without_an_event_loop(app, sqs, double):
     assert failing.cancel_sync() is JobStatus.CANCELLED
 
 
+def test_several_jobs_are_waited_for_without_an_event_loop(app, sqs, double):
+    jobs = [double.enqueue_sync(n) for n in (3, -1, 5)]
+    assert app.wait_sync(jobs, timeout=0.05) == ([], jobs)
+    with working_in_a_thread(app, sqs):
+        ended, others = app.wait_sync((job for job in jobs), timeout=timedelta(seconds=20))
+    assert (set(ended), others) == (set(jobs), [])
+    assert app.wait_sync(jobs, first=0) == ([], jobs)
+    with pytest.raises(ConfigurationError, match="first"):
+        app.wait_sync(jobs, first=-1)
+    with pytest.raises(UnknownJob):
+        app.wait_sync([app.job(new_job_id())])
+
+
+def test_jobs_are_listed_without_an_event_loop(app, double):
+    jobs = [double.enqueue_sync(n) for n in range(3)]
+    jobs[1].cancel_sync()
+    page = app.jobs_sync(task=double, limit=2)
+    rest = app.jobs_sync(task=double, limit=2, cursor=page.cursor)
+    assert [record.id for record in (*page.items, *rest.items)] == [job.id for job in reversed(jobs)]
+    assert [record.id for record in app.jobs_sync(status="cancelled").items] == [jobs[1].id]
+    with pytest.raises(ConfigurationError, match="from 1 to 1000"):
+        app.jobs_sync(limit=0)
+
+
 async def test_the_twins_without_a_loop_say_so_in_one(app, double):
     job = app.job(new_job_id())
     for method in (job.status_sync, job.result_sync, job.cancel_sync, job.retry_sync, job.record_sync):
         with pytest.raises(ConfigurationError, match=rf"{method.__name__}.*would block"):
             method()
+    with pytest.raises(ConfigurationError, match=r"wait_sync.*would block"):
+        app.wait_sync([job])
+    with pytest.raises(ConfigurationError, match=r"jobs_sync.*would block"):
+        app.jobs_sync()
 
 
 def test_an_interrupted_wait_is_given_up(app, double):

@@ -146,6 +146,8 @@ def follow_sync() -> None:
     assert_type(job.status_sync(), JobStatus)
     assert_type(job.record_sync(), JobRecord)
     assert_type(job.cancel_sync(), JobStatus)
+    assert_type(app.wait_sync([job], first=1, timeout=5), tuple[list[JobHandle[int]], list[JobHandle[int]]])
+    assert_type(app.jobs_sync(status="failed", task=count, limit=10).cursor, str | None)
 
 
 def enqueue_sync() -> None:

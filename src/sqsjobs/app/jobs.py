@@ -69,14 +69,20 @@ class Jobs(Opening):
             ConfigurationError: if one of them cannot be.
             StoreError: if the job store could not be asked.
         """
-        query = JobQuery(
-            status=None if status is None else _status(status),
-            task=task.name if isinstance(task, Task) else task,
-            since=None if since is None else _date(since),
-            limit=limit,
-            cursor=cursor,
-        )
-        return await self.records("jobs()").page(query)
+        return await self.records("jobs()").page(_query(status, task, since, limit, cursor))
+
+    def jobs_sync(
+        self,
+        *,
+        status: JobStatus | str | None = None,
+        task: Task[..., Any] | str | None = None,
+        since: datetime | float | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Page[JobRecord]:
+        """Do what `jobs` does, from code without an event loop."""
+        query = _query(status, task, since, limit, cursor)
+        return self.records_sync("jobs_sync()", lambda records: records.page(query))
 
     async def wait(
         self,
@@ -98,10 +104,19 @@ class Jobs(Opening):
         Raises:
             NoJobStore, UnknownJob, StoreError: as `JobHandle.result` does.
         """
-        if first is not None and first < 0:
-            raise ConfigurationError(f"first is how many jobs are to end, not {first!r}")
-        seconds = None if timeout is None else seconds_of(timeout, "timeout")
-        return await wait_for_ends(jobs, self.records("wait()"), first, seconds)
+        bounds = _count(first), _seconds(timeout)
+        return await wait_for_ends(jobs, self.records("wait()"), *bounds)
+
+    def wait_sync(
+        self,
+        jobs: Iterable[JobHandle[R]],
+        *,
+        first: int | None = None,
+        timeout: timedelta | float | None = None,
+    ) -> tuple[list[JobHandle[R]], list[JobHandle[R]]]:
+        """Do what `wait` does, from code without an event loop; blocks the calling thread."""
+        handles, bounds = list(jobs), (_count(first), _seconds(timeout))
+        return self.records_sync("wait_sync()", lambda records: wait_for_ends(handles, records, *bounds))
 
     # For handles -------------------------------------------------------------------------------------
 
@@ -131,6 +146,22 @@ def _of(session: Session, wanted: str) -> JobRecords:
     return session.records
 
 
+def _query(
+    status: JobStatus | str | None,
+    task: Task[..., Any] | str | None,
+    since: datetime | float | None,
+    limit: int,
+    cursor: str | None,
+) -> JobQuery:
+    return JobQuery(
+        status=None if status is None else _status(status),
+        task=task.name if isinstance(task, Task) else task,
+        since=None if since is None else _date(since),
+        limit=limit,
+        cursor=cursor,
+    )
+
+
 def _status(word: str) -> JobStatus:
     try:
         return JobStatus(word)
@@ -144,3 +175,13 @@ def _date(since: datetime | float) -> float:
     if since.tzinfo is None:
         raise ConfigurationError(f"since has no time zone: say {since!r}.astimezone(), or .replace(tzinfo=UTC)")
     return since.timestamp()
+
+
+def _count(first: int | None) -> int | None:
+    if first is not None and first < 0:
+        raise ConfigurationError(f"first is how many jobs are to end, not {first!r}")
+    return first
+
+
+def _seconds(timeout: timedelta | float | None) -> float | None:
+    return None if timeout is None else seconds_of(timeout, "timeout")
