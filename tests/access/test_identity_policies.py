@@ -64,7 +64,7 @@ def test_an_admin_makes_queues_and_sends_dead_letters_back():
     provision = {"CreateQueue", "GetQueueAttributes", "GetQueueUrl", "SetQueueAttributes"}
     assert on_queues("admin", "images") == {
         "images": {*provision, "SendMessage"},
-        "images-dlq": {*provision, "ChangeMessageVisibility", "DeleteMessage", "ReceiveMessage"},
+        "images-dlq": {*provision, "ChangeMessageVisibility", "DeleteMessage", "PurgeQueue", "ReceiveMessage"},
     }
 
 
@@ -142,6 +142,7 @@ def test_a_queue_that_is_named_by_url_is_neither_looked_up_nor_made():
             "sqs:ChangeMessageVisibility",
             "sqs:DeleteMessage",
             "sqs:GetQueueAttributes",
+            "sqs:PurgeQueue",
             "sqs:ReceiveMessage",
         },
     }

@@ -119,6 +119,8 @@ def test_the_life_of_a_job(target, role, moto_endpoint, monkeypatch):
         assert run(["jobs", "list", "--app", target, "--status", "failed"]) == 0
         assert run(["dlq", "redrive", target, "--queue", "images", "--all", "--yes"]) == 0
         assert run(["dlq", "redrive", target, "--queue", "orders.fifo", "--all", "--yes"]) == 0
+        assert run(["dlq", "purge", target, "--queue", "images", "--all", "--yes"]) == 0
+        assert run(["dlq", "purge", target, "--queue", "orders.fifo", "--all", "--yes"]) == 0
 
     asked += made_first
     assert [it for it in asked if not it.allowed] == []

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
-import sys
 
 import pytest
 
 from sqsjobs.cli.exits import FAILED, NOT_YET, OK, USAGE
-from sqsjobs.testing.server_thread import LocalServerThread
-from sqsjobs.transport.base import OutgoingMessage
-from sqsjobs.transport.memory import MemoryTransport
 
 
 def test_queues_are_made_and_counted(run_here, shell, server):
@@ -78,70 +73,10 @@ def test_a_job_that_fails_gets_a_second_chance(run_here, shell):
     assert run_here("dlq", "list", shell.app, "--queue", "mails", "--json").json == []
 
 
-@pytest.fixture
-async def letters(server):
-    """Three dead letters of queue mails: two jobs, and something that is no job."""
-    body = json.dumps({"sqsjobs": 1, "task": "mail", "args": {"to": "x"}})
-    async with MemoryTransport(server.sqs) as transport:
-        sent = await transport.send("mails-dlq", [OutgoingMessage(text) for text in (body, body, "no job")])
-    return [it.message_id for it in sent]  # type: ignore[union-attr]
-
-
-def left(server: LocalServerThread) -> int:
-    return len(server.sqs.peek("mails-dlq"))
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-def test_nothing_is_sent_without_a_choice(run_here, shell, server, letters):
-    ran = run_here("dlq", "redrive", shell.app, "--queue", "mails", "--yes")
-    assert ran.code == USAGE
-    assert "--all" in ran.err
-
-
-def test_a_dry_run_sends_nothing(run_here, shell, server, letters):
-    """S24: what would be sent is said, and stays."""
-    ran = run_here("dlq", "redrive", shell.app, "--queue", "mails", "--all", "--dry-run")
-    assert ran.code == OK
-    assert "mail\tmoved-by-sqs\t2" in ran.out
-    assert left(server) == 3
-
-
-def test_nobody_to_ask_is_no_yes(run_here, shell, server, letters):
-    """S24: without a terminal, only --yes sends."""
-    ran = run_here("dlq", "redrive", shell.app, "--queue", "mails", "--all")
-    assert ran.code == USAGE
-    assert "--yes" in ran.err
-    assert left(server) == 3
-
-
-@pytest.mark.parametrize(("typed", "remaining"), [("mails", 1), ("yes", 3)])
-def test_the_name_of_the_queue_has_to_be_typed(run_here, shell, server, letters, monkeypatch, typed, remaining):
-    """S24: typed confirmation."""
-    monkeypatch.setattr(sys, "stdin", Terminal(f"{typed}\n"))
-    run_here("dlq", "redrive", shell.app, "--queue", "mails", "--all")
-    assert left(server) == remaining
-
-
-def test_what_is_no_job_stays(run_here, shell, server, letters):
-    ran = run_here("dlq", "redrive", shell.app, "--queue", "mails", "--all", "--yes")
-    assert ran.code == FAILED
-    assert "2 sent back, 1 left" in ran.err
-    assert "it carries no job" in ran.err
-    assert left(server) == 1
-
-
 def test_a_queue_has_to_be_chosen_where_there_are_several(run_here, shell):
     ran = run_here("dlq", "list", shell.app)
     assert ran.code == USAGE
     assert "images, mails, orders.fifo" in ran.err
-
-
-def test_a_letter_that_is_not_there(run_here, shell, letters):
-    assert run_here("dlq", "show", shell.app, "nothing", "--queue", "mails").code == NOT_YET
 
 
 def test_a_queue_without_a_dead_letter_queue(run_here, shell, server):

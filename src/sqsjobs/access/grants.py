@@ -90,6 +90,7 @@ class DeadLetters:
                     "sqs:ChangeMessageVisibility",
                     "sqs:DeleteMessage",
                     "sqs:GetQueueAttributes",
+                    "sqs:PurgeQueue",
                     "sqs:ReceiveMessage",
                 }
                 yield Grant(self.arn, frozenset(read.union(_PROVISION if self.by_name else ())))

@@ -42,7 +42,8 @@ _COMMANDS: Final = (
     ("store apply", "store:apply_store", "Make the tables of the job store, or bring them to this version."),
     ("dlq list", "dlq:list_letters", "List dead letters with their reasons."),
     ("dlq show", "dlq:show_letters", "Show one dead letter."),
-    ("dlq redrive", "dlq:redrive_letters", "Send dead letters back to their queues."),
+    ("dlq redrive", "redrive:redrive_letters", "Send dead letters back to their queues."),
+    ("dlq purge", "purge:purge_letters", "Delete dead letters for good."),
     ("keys new", "keys:new_key", "Make a key for signatures or encryption."),
     ("keys list", "keys:list_keys", "List the keys in the environment, without their secrets."),
     ("keys rotate", "keys:rotate_keys", "Print how to replace the key in use, step by step."),
@@ -57,7 +58,7 @@ _GROUPS: Final = {
     "jobs": "List jobs, cancel them, and send them again.",
     "queues": "Create, list, count and guard queues.",
     "store": "Set the job store up.",
-    "dlq": "Read dead letters, and send them back.",
+    "dlq": "Read dead letters, send them back, or delete them.",
     "keys": "Make, list and rotate keys.",
 }
 

@@ -1,4 +1,4 @@
-"""Dead letters: read from their queue and given back, or sent to where they came from.
+"""Dead letters: read from their queue and given back, deleted, or sent to where they came from.
 
 Reading receives the messages, so that meanwhile nobody else sees them; whatever is not deleted is made visible again
 at the end. A letter is sent first and deleted then, so that an end in between leaves two and never none.
@@ -193,13 +193,16 @@ class DeadLetters:
             read.update(delivery.message_id for delivery in new)
             yield [await Letter.of(delivery, self._place) for delivery in new]
 
-    async def delete(self, letters: Sequence[Letter]) -> None:
-        """Delete up to ten letters; one that SQS does not delete is given back with the others."""
-        if letters:
-            handles = [letter.delivery.receipt_handle for letter in letters]
-            for letter, result in zip(letters, await self._transport.delete(self._url, handles), strict=True):
-                if isinstance(result, Done):
-                    self._held.pop(letter.delivery.message_id, None)
+    async def delete(self, letters: Sequence[Letter]) -> int:
+        """Delete up to ten letters, and return how many; one that SQS does not delete is given back with the others."""
+        if not letters:
+            return 0
+        handles = [letter.delivery.receipt_handle for letter in letters]
+        results = await self._transport.delete(self._url, handles)
+        gone = [letter for letter, result in zip(letters, results, strict=True) if isinstance(result, Done)]
+        for letter in gone:
+            self._held.pop(letter.delivery.message_id, None)
+        return len(gone)
 
 
 @dataclass(frozen=True, slots=True)

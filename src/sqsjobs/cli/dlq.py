@@ -1,12 +1,10 @@
-"""``sqsjobs dlq``: dead letters, read with their reasons and sent back."""
+"""``sqsjobs dlq list`` and ``show``: dead letters, read with their reasons, and put back as they were."""
 
 from __future__ import annotations
 
 import asyncio
-import sys
-import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -15,15 +13,30 @@ from cyclopts import Parameter
 
 from sqsjobs.app import App
 from sqsjobs.cli.console import counted, note, show_facts, show_json, show_table
-from sqsjobs.cli.dead_letters import Choice, DeadLetters, Fate, Letter, Place, Redrive
-from sqsjobs.cli.exits import FAILED, NOT_YET, OK
+from sqsjobs.cli.dead_letters import Choice, DeadLetters, Letter, Place
+from sqsjobs.cli.exits import NOT_YET, OK
 from sqsjobs.cli.job import date
 from sqsjobs.cli.options import CHOICE, NO_BACKENDS, AppPath, Backends, open_later
 from sqsjobs.errors import ConfigurationError
 from sqsjobs.hints import did_you_mean
 from sqsjobs.store.base import JobRecord
 
-__all__ = ["list_letters", "redrive_letters", "show_letters"]
+__all__ = [
+    "ANY",
+    "Everything",
+    "Ids",
+    "Limit",
+    "Queue",
+    "Which",
+    "announce",
+    "choice_of",
+    "dead_letter_queue",
+    "list_letters",
+    "queue_asked",
+    "read_letters",
+    "reading",
+    "show_letters",
+]
 
 _COLUMNS = ("id", "task", "reason", "attempts", "error", "dead-lettered")
 
@@ -31,6 +44,8 @@ Queue = Annotated[
     str, Parameter(alias="-q", help="The queue whose dead letters are meant; needed if the app has several.")
 ]
 Limit = Annotated[int, Parameter(help="Letters that are read at most.")]
+Ids = Annotated[str, Parameter(help="Ids of jobs or messages; or say --task, --reason or --all.", metavar="ID")]
+Everything = Annotated[bool, Parameter(name="--all", negative="", group=CHOICE, help="Every letter.")]
 Json = Annotated[bool, Parameter(help="Print JSON.")]
 
 
@@ -48,12 +63,16 @@ class Which:
     reason: str = ""
 
 
+ANY = Which()
+"""All letters, where the ids say nothing else."""
+
+
 def list_letters(
     app: AppPath,
     /,
     *,
     queue: Queue = "",
-    which: Which = Which(),
+    which: Which = ANY,
     limit: Limit = 100,
     json: Json = False,
     backends: Backends = NO_BACKENDS,
@@ -67,7 +86,7 @@ def list_letters(
     """
     loaded = open_later(app, backends)
     choice = Choice(task=which.task, reason=which.reason)
-    letters = asyncio.run(_read(loaded, _queue(loaded, queue), choice, limit))
+    letters = asyncio.run(read_letters(loaded, queue_asked(loaded, queue), choice, limit))
     if json:
         show_json([_facts(letter) for letter in letters])
         return
@@ -98,7 +117,7 @@ def show_letters(
     Ends with 3 if there is no such letter.
     """
     loaded = open_later(app, backends)
-    found = asyncio.run(_read_with_records(loaded, _queue(loaded, queue), Choice(ids={letter_id}), limit))
+    found = asyncio.run(_read_with_records(loaded, queue_asked(loaded, queue), Choice(ids={letter_id}), limit))
     if not found:
         note(f"no dead letter has the id {letter_id}")
         return NOT_YET
@@ -113,52 +132,15 @@ def show_letters(
     return OK
 
 
-def redrive_letters(
-    app: AppPath,
-    /,
-    *ids: Annotated[str, Parameter(help="Ids of jobs or messages; or say --task, --reason or --all.", metavar="ID")],
-    queue: Queue = "",
-    which: Which = Which(),
-    everything: Annotated[bool, Parameter(name="--all", group=CHOICE, help="Every letter.")] = False,
-    dry_run: Annotated[bool, Parameter(alias="-n", help="Only say what would be sent.")] = False,
-    yes: Annotated[bool, Parameter(alias="-y", help="Do not ask.")] = False,
-    expired: Annotated[bool, Parameter(help="Those too whose seal has expired.")] = False,
-    rate: Annotated[float, Parameter(help="Letters a second at most.")] = 50.0,
-    limit: Limit = 10_000,
-    backends: Backends = NO_BACKENDS,
-) -> int:
-    """Send dead letters back to their queues, to run with all their attempts.
-
-    It says what it would send, and asks for the queue's name first; --yes does
-    not ask. Letters that carry no job, that are not sealed as the app wants it,
-    and jobs that have succeeded meanwhile, stay where they are.
-
-        sqsjobs dlq redrive shop.jobs:app 0199a1c2-7d1e-7b43-9a52-3a6f0d9c2b11
-        sqsjobs dlq redrive shop.jobs:app --reason exhausted --dry-run
-        sqsjobs dlq redrive shop.jobs:app --queue images --all --yes --rate 10
-
-    Ends with 1 if a chosen letter could not be sent, with 3 if none has the ids.
-    """
-    if not (ids or which.task or which.reason or everything):
-        raise ConfigurationError("which letters? Give their ids, or --task, --reason or --all")
-    if rate <= 0:
-        raise ConfigurationError(f"--rate is more than 0 letters a second, not {rate:g}")
-    loaded = open_later(app, backends)
-    source = _queue(loaded, queue)
-    chosen = asyncio.run(_read(loaded, source, Choice(set(ids), which.task, which.reason), limit))
-    _announce(chosen, source)
-    if not chosen or dry_run or not (yes or _confirmed(source)):
-        return NOT_YET if ids and not chosen else OK
-    # Those that were announced and no others, though more may have come meanwhile.
-    meant = {letter.delivery.message_id for letter in chosen}
-    fates = asyncio.run(_redrive(loaded, source, meant, limit, rate, expired=expired))
-    return _report(fates)
-
-
 # Reading --------------------------------------------------------------------------------------------
 
 
-def _queue(app: App, asked: str) -> str:
+def queue_asked(app: App, asked: str) -> str:
+    """Return the queue whose dead letters are meant.
+
+    Raises:
+        ConfigurationError: if none is named and the app has several.
+    """
     queues = app.registry.queues()
     if asked:
         if asked not in queues and (hint := did_you_mean(asked, queues)):
@@ -169,8 +151,27 @@ def _queue(app: App, asked: str) -> str:
     raise ConfigurationError(f"the app has several queues: choose one of {', '.join(queues)} with --queue")
 
 
-async def _read(app: App, source: str, choice: Choice, limit: int) -> list[Letter]:
-    async with app, _dead_letters(app, source) as place:
+def choice_of(ids: Collection[str], which: Which, *, everything: bool) -> Choice:
+    """Return which letters a command is to do something with.
+
+    Raises:
+        ConfigurationError: if nothing was said: no command means all letters by default.
+    """
+    if not (ids or which.task or which.reason or everything):
+        raise ConfigurationError("which letters? Give their ids, or --task, --reason or --all")
+    return Choice(set(ids), which.task, which.reason)
+
+
+def announce(chosen: Sequence[Letter], what: str) -> None:
+    """Say which letters something is to be done with."""
+    kinds = Counter((letter.task or "(no job)", letter.reason) for letter in chosen)
+    show_table(["TASK", "REASON", "LETTERS"], [[*kind, count] for kind, count in sorted(kinds.items())])
+    note(f"{counted(len(chosen), 'dead letter')} {what}")
+
+
+async def read_letters(app: App, source: str, choice: Choice, limit: int) -> list[Letter]:
+    """Return the letters of queue `source` that are meant, of up to `limit`; they are where they were."""
+    async with app, reading(app, source) as place:
         return [letter async for batch in place.batches(limit) for letter in batch if letter in choice]
 
 
@@ -178,16 +179,31 @@ async def _read_with_records(
     app: App, source: str, choice: Choice, limit: int
 ) -> list[tuple[Letter, JobRecord | None]]:
     """Read letters and, with a job store, their records: of a job that SQS itself moved, it has not ended."""
-    async with app, _dead_letters(app, source) as place:
+    async with app, reading(app, source) as place:
         letters = [letter async for batch in place.batches(limit) for letter in batch if letter in choice]
         return [(it, await app.store.get(it.job.id) if app.store and it.job else None) for it in letters]
 
 
-@asynccontextmanager
-async def _dead_letters(app: App, source: str, *, expired: bool = True) -> AsyncIterator[DeadLetters]:
+async def dead_letter_queue(app: App, source: str) -> str:
+    """Return the URL of the dead-letter queue of queue `source` of an open app.
+
+    Raises:
+        ConfigurationError: if it has none.
+    """
     url = (await app.transport.describe(source)).dead_letter_queue
     if url is None:
         raise ConfigurationError(f"queue {source!r} has no dead-letter queue; `sqsjobs queues apply` makes one")
+    return url
+
+
+@asynccontextmanager
+async def reading(app: App, source: str, *, expired: bool = True) -> AsyncIterator[DeadLetters]:
+    """Open the dead letters of queue `source` of an open app.
+
+    Raises:
+        ConfigurationError: if the queue has no dead-letter queue.
+    """
+    url = await dead_letter_queue(app, source)
     place = Place(url, source, app.registry.queues(), app.sealing, expired)
     async with DeadLetters(app.transport, place) as letters:
         yield letters
@@ -223,53 +239,3 @@ def _arguments(letter: Letter, app: App) -> dict[str, Any]:
 def _error(letter: Letter) -> str:
     told = letter.annotation
     return ": ".join(filter(None, (told.error_type, told.error))) if told else letter.problem
-
-
-# Redriving ------------------------------------------------------------------------------------------
-
-
-def _announce(chosen: Sequence[Letter], source: str) -> None:
-    kinds = Counter((letter.task or "(no job)", letter.reason) for letter in chosen)
-    show_table(["TASK", "REASON", "LETTERS"], [[*kind, count] for kind, count in sorted(kinds.items())])
-    note(f"{counted(len(chosen), 'dead letter')} of queue {source!r} to be sent back")
-
-
-def _confirmed(source: str) -> bool:
-    if not sys.stdin.isatty():
-        raise ConfigurationError("nothing was sent: there is nobody to ask, so say --yes")
-    note(f"type the queue's name, {source}, to send them:")
-    if input() == source:
-        return True
-    note("nothing was sent")
-    return False
-
-
-async def _redrive(
-    app: App, source: str, message_ids: set[str], limit: int, rate: float, *, expired: bool
-) -> list[Fate]:
-    from rich.console import Console  # noqa: PLC0415 - only where something is shown
-    from rich.progress import Progress  # noqa: PLC0415
-
-    fates: list[Fate] = []
-    left = set(message_ids)  # each is sent once: a copy that fails again meanwhile is another message, of the same job
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("sending back", total=len(message_ids))
-        async with app, _dead_letters(app, source, expired=expired) as place:
-            redrive = Redrive(app.transport, app.store, app.sealing, rate)
-            async for batch in place.batches(limit):
-                letters = [letter for letter in batch if letter.delivery.message_id in left]
-                left.difference_update(letter.delivery.message_id for letter in letters)
-                fates += await redrive.carry_out(letters, place, now=time.time())
-                progress.advance(bar, len(letters))
-                if not left:
-                    break
-    return fates
-
-
-def _report(fates: Sequence[Fate]) -> int:
-    left = [fate for fate in fates if fate.problem]
-    for fate in left:
-        note(f"{fate.letter.id} stays: {fate.problem}", "yellow")
-    note(f"{len(fates) - len(left)} sent back, {len(left)} left where they are")
-    return FAILED if left else OK

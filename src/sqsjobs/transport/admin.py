@@ -1,4 +1,4 @@
-"""Queues from the outside: create them, bring them to what is wanted, list and count them.
+"""Queues from the outside: create them, bring them to what is wanted, list, count and empty them.
 
 For ``sqsjobs queues``, with rights (CreateQueue, SetQueueAttributes, ListQueues) that producers and workers never
 need and should not have.
@@ -123,6 +123,16 @@ class QueueAdmin:
             QueueNotFound: if there is no such queue.
         """
         return await asyncio.gather(*(self._describe(queue) for queue in queues))
+
+    async def purge(self, queue: str) -> None:
+        """Delete all messages of a queue for good, hidden ones too; it takes SQS up to 60 seconds.
+
+        Raises:
+            QueueNotFound: if there is no such queue.
+            Throttled: if it was purged less than 60 seconds ago (SQS API reference, PurgeQueue).
+        """
+        address = self._endpoint.address(queue, prefix=self._prefix)
+        await self._call("PurgeQueue", address.name, QueueUrl=address.url or await self._url(address.name))
 
     async def _describe(self, queue: str) -> QueueDescription:
         address = self._endpoint.address(queue, prefix=self._prefix)

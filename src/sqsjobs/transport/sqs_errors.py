@@ -36,6 +36,9 @@ _MEANINGS: Final[Mapping[_Meaning, frozenset[str]]] = {
     _Meaning(
         QueueNotFound, "create the queue (sqsjobs queues apply), or correct the region, endpoint or prefix"
     ): frozenset({"NonExistentQueue", "QueueDoesNotExist"}),
+    _Meaning(Throttled, "SQS purges a queue once in 60 seconds: try again in a minute"): frozenset(
+        {"PurgeQueueInProgress"}
+    ),
     _Meaning(Throttled): frozenset(
         {
             "KMS.Throttling",
