@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Any, Final  # Any: JSON
+from typing import Final
 
 import msgspec
 
-from sqsjobs.following import JobUpdate
-from sqsjobs.job import JobStatus
-from sqsjobs.outcome import Failure
+from sqsjobs.following.shown import shown
 from sqsjobs.store.base import JobRecord
 
 __all__ = ["KEEP_ALIVE", "RETRY_STREAM", "JobView"]
@@ -21,8 +17,6 @@ KEEP_ALIVE: Final = b": still here\n\n"
 RETRY_STREAM: Final = b"retry: 2000\n\n"
 """After how many milliseconds a client is to connect again (HTML standard, "Server-sent events")."""
 
-_DELIBERATE: Final = frozenset({"sqsjobs.Reject", "sqsjobs.Discard"})
-"""Errors whose text the task wrote for others to read; what an exception says may be nobody's business."""
 _ASK_AGAIN: Final = (1, 30)
 """The shortest and the longest Retry-After, in seconds."""
 _SHARE_OF_AGE: Final = 0.1
@@ -40,7 +34,6 @@ class JobView:
     def __init__(self, record: JobRecord, *, error_text: bool = False) -> None:
         self._record = record
         self._error_text = error_text
-        self._update = JobUpdate.of(record)
 
     @property
     def ended(self) -> bool:
@@ -49,7 +42,7 @@ class JobView:
 
     def body(self) -> bytes:
         """Return the JSON: ids, status, attempts, progress and dates, and at the end ``result`` or ``error``."""
-        return msgspec.json.encode(self._facts())
+        return msgspec.json.encode(shown(self._record, error_text=self._error_text))
 
     def etag(self) -> str:
         """Return the entity tag: it changes with anything that the body says."""
@@ -67,30 +60,3 @@ class JobView:
     def event(self) -> bytes:
         """Return the job as an event of a stream: its status is the event's name, its entity tag the event's id."""
         return b"id: %s\nevent: %s\ndata: %s\n\n" % (self.etag().encode(), self._record.status.encode(), self.body())
-
-    def _facts(self) -> Mapping[str, Any]:
-        record, progress = self._record, self._update.progress
-        facts: dict[str, Any] = {
-            "id": record.id,
-            "task": record.task,
-            "status": record.status,
-            "attempts": record.attempts,
-            "progress": progress and {"done": progress.done, "total": progress.total, "note": progress.note},
-            "cancelling": self._update.cancelling,
-            "enqueued_at": _date(record.enqueued_at),
-            "started_at": _date(record.started_at),
-            "ended_at": _date(record.ended_at),
-        }
-        if record.status is JobStatus.SUCCEEDED and record.result is not None:
-            facts["result"] = msgspec.Raw(record.result)
-        elif record.failure is not None and record.status.ended:
-            facts["error"] = self._error(record.failure)
-        return facts
-
-    def _error(self, failure: Failure) -> Mapping[str, str]:
-        shown = self._error_text or failure.type in _DELIBERATE
-        return {"type": failure.type.rpartition(".")[2], "message": failure.message if shown else ""}
-
-
-def _date(seconds: float | None) -> str | None:
-    return None if not seconds else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
