@@ -20,10 +20,13 @@ from typing import TYPE_CHECKING
 
 from sqsjobs.app import App
 from sqsjobs.blobs import Blobs, FileBlobs, S3Blobs
+from sqsjobs.callbacks import Callbacks, Webhook
 from sqsjobs.context import CallNext, JobContext, LeaseState, Middleware, current_job
 from sqsjobs.errors import (
     AccessDenied,
     BlobsUnavailable,
+    CallbackFailed,
+    CallbackRefused,
     CannotRetry,
     ConfigurationError,
     DelayTooLong,
@@ -35,6 +38,7 @@ from sqsjobs.errors import (
     InvalidArguments,
     InvalidEnvelope,
     InvalidResult,
+    InvalidWebhook,
     JobCancelled,
     JobFailed,
     KeysUnavailable,
@@ -149,6 +153,9 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "AesKey",
     "KmsKey",
     "DataKeyCache",
+    # Callbacks
+    "Callbacks",
+    "Webhook",
     # Events
     "Event",
     "Observer",
@@ -162,6 +169,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "EnqueueRejected",
     "PayloadTooLarge",
     "DelayTooLong",
+    "CallbackRefused",
     "EnqueueUncertain",
     "EnqueueManyError",
     "RejectedCall",
@@ -189,6 +197,8 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "PayloadMismatch",
     "BlobsUnavailable",
     "KeysUnavailable",
+    "CallbackFailed",
+    "InvalidWebhook",
     "StoreError",
     "StoreUnavailable",
 ]

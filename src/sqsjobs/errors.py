@@ -10,7 +10,8 @@ The tree of errors::
     ├── InvalidResult             a recorded result that does not fit the task's return annotation
     ├── EnqueueRejected           SQS, or a limit of SQS, refused the job: it will not run
     │   ├── PayloadTooLarge       … because it is larger than a message may be
-    │   └── DelayTooLong          … because it is delayed further than SQS can delay
+    │   ├── DelayTooLong          … because it is delayed further than SQS can delay
+    │   └── CallbackRefused       … because its callback may not go where it is to go
     ├── EnqueueUncertain          no answer came: the job may or may not run
     ├── EnqueueManyError          some of the calls of one enqueue_many did not get through
     ├── NoJobStore                a record is asked for, and no job store keeps any
@@ -34,6 +35,8 @@ The tree of errors::
     │   ├── RequestRejected       … because SQS found the request itself wrong
     │   └── TransportUnavailable  … and may succeed when tried again
     │       └── Throttled         … because too much was asked at once
+    ├── CallbackFailed            a receiver has not taken a callback; worth another try
+    ├── InvalidWebhook            a webhook that nobody with the keys has sent just now
     ├── BlobsUnavailable          large arguments or results could not be kept or read; worth another try
     ├── KeysUnavailable           a key service did not answer; worth another try
     └── StoreError                a call to the job store failed
@@ -53,6 +56,8 @@ from typing import Any
 __all__ = [
     "AccessDenied",
     "BlobsUnavailable",
+    "CallbackFailed",
+    "CallbackRefused",
     "CannotRetry",
     "ConfigurationError",
     "DelayTooLong",
@@ -64,6 +69,7 @@ __all__ = [
     "InvalidArguments",
     "InvalidEnvelope",
     "InvalidResult",
+    "InvalidWebhook",
     "JobCancelled",
     "JobFailed",
     "KeysUnavailable",
@@ -179,6 +185,16 @@ class DelayTooLong(EnqueueRejected):
         )
         self.delay = delay
         self.limit = limit
+
+
+class CallbackRefused(EnqueueRejected):
+    """Raised before anything is sent when a callback is wanted to where the app's configuration lets none go.
+
+    A worker raises it, too, where the address behind a name turns out to be none of the public internet.
+    """
+
+    def __init__(self, message: str, *, job_id: str | None = None) -> None:
+        super().__init__(message, job_id=job_id, code="CallbackRefused")
 
 
 class EnqueueUncertain(SqsJobsError):
@@ -444,6 +460,14 @@ class TransportUnavailable(TransportError):
 
 class Throttled(TransportUnavailable):
     """Raised when SQS, or its KMS key, was asked for too much at once."""
+
+
+class CallbackFailed(SqsJobsError):
+    """Raised in the job of a callback when its receiver did not answer, or not with success; the job is tried again."""
+
+
+class InvalidWebhook(SqsJobsError):
+    """Raised by `Webhook.verify` for what nobody with one of the keys has sent, or not just now."""
 
 
 class KeysUnavailable(SqsJobsError):

@@ -1,0 +1,170 @@
+"""What the configuration says of callbacks: where they may go, how they are signed, and how often they are tried."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from ipaddress import ip_network
+from typing import Final, Self, TypeAlias
+
+from sqsjobs.callbacks.addresses import Network
+from sqsjobs.callbacks.destinations import Destination, HostPattern
+from sqsjobs.callbacks.posting import Answer, Post, Reach, Resolve, posted, resolved
+from sqsjobs.callbacks.webhook import Webhook
+from sqsjobs.errors import CallbackRefused, ConfigurationError
+from sqsjobs.retry import Retry, exponential
+
+__all__ = ["CALLBACK_TASK", "SCHEDULE", "Callbacks", "Deliver", "check_callback"]
+
+CALLBACK_TASK: Final = "sqsjobs.callback"
+"""The name of the task whose jobs post callbacks."""
+
+SCHEDULE: Final = Retry(max_attempts=12, backoff=exponential(10, timedelta(hours=2), factor=4))
+"""Within seconds at first, and then for up to half a day: 10 s, 40 s, 3 min, 11 min, 43 min and every 2 h, at the longest."""
+
+MAX_RESULT_BYTES: Final = 262_144
+"""The largest result of a callback: as text in a message it may have twice as many, encrypted a third more."""
+
+_LONGEST_TIMEOUT: Final = 60.0
+
+Deliver: TypeAlias = Callable[[Post, Reach], Awaitable[Answer]]
+"""Takes a callback to its receiver."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Callbacks:
+    """Callbacks that an app may be asked for with ``task.using(callback=...)``.
+
+    Args:
+        hosts: where they may go: ``shop.example`` (https at port 443), ``*.shop.example`` (all hosts below it),
+            ``https://shop.example:8443``, or ``*`` (every host with a public address). All who enqueue or work need them.
+        keys: with which they are signed: ``whsec_…`` (a secret), ``whsk_…`` (Ed25519); several while they are exchanged. Those
+            for one of the hosts alone are written ``shop.example=whsec_…``. Workers need them, others do not.
+        queue: where the jobs that post them go; by default to the queue of the job that has ended.
+        retry: how often, and when, one is tried again.
+        timeout: seconds, or a `timedelta`, for one try: up to 60.
+        networks: addresses that are allowed though they are not public, such as ``10.20.0.0/16``; none by default.
+        result_bytes: the largest result that a callback carries, up to 262,144; a larger one is left out of it.
+        error_text: whether it has the texts of all errors, or only of those that the task wrote for others (`Reject`, `Discard`).
+        tls: what certificates are verified by; the machine's authorities by default.
+
+    Raises:
+        ConfigurationError: if one of them cannot be.
+    """
+
+    hosts: Sequence[str]
+    keys: Sequence[str] = field(default=(), repr=False)
+    queue: str | None = None
+    retry: Retry = SCHEDULE
+    timeout: timedelta | float = 15.0
+    networks: Sequence[str] = ()
+    result_bytes: int = 65_536
+    error_text: bool = False
+    tls: ssl.SSLContext | None = field(default=None, repr=False)
+    resolve: Resolve = field(default=resolved, repr=False)
+    deliver: Deliver = field(default=posted, repr=False)
+    _patterns: tuple[HostPattern, ...] = field(init=False, repr=False)
+    _keys: tuple[tuple[HostPattern | None, str], ...] = field(init=False, repr=False)
+    _reach: Reach = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.hosts, str) or not self.hosts:
+            raise ConfigurationError("Callbacks: hosts is a list of at least one host that callbacks may go to")
+        if isinstance(self.keys, str):
+            raise ConfigurationError('Callbacks: keys is a list of texts, such as ["whsec_…"]')
+        if not isinstance(self.retry, Retry):
+            raise ConfigurationError(f"Callbacks: retry is a Retry(...), not {self.retry!r}")
+        if not 0 <= self.result_bytes <= MAX_RESULT_BYTES:
+            raise ConfigurationError(f"Callbacks: result_bytes is 0 to {MAX_RESULT_BYTES:,}, not {self.result_bytes!r}")
+        self._set("_patterns", tuple(HostPattern.parse(host) for host in self.hosts))
+        self._set("_keys", tuple(_keyed(text) for text in self.keys))
+        self._set("_reach", Reach(self._networks(), self._seconds(), self.tls, self.resolve))
+
+    def _set(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+
+    def _networks(self) -> tuple[Network, ...]:
+        try:
+            return tuple(map(ip_network, self.networks))
+        except ValueError as problem:
+            raise ConfigurationError(f"Callbacks: networks are such as 10.20.0.0/16: {problem}") from None
+
+    def _seconds(self) -> float:
+        seconds = self.timeout.total_seconds() if isinstance(self.timeout, timedelta) else float(self.timeout)
+        if not 0 < seconds <= _LONGEST_TIMEOUT:
+            raise ConfigurationError(f"Callbacks: timeout is up to {_LONGEST_TIMEOUT:g} seconds, not {seconds:g}")
+        return seconds
+
+    @property
+    def reach(self) -> Reach:
+        """How far a post may go."""
+        return self._reach
+
+    def delivered_by(self, deliver: Deliver) -> Self:
+        """Return a copy whose callbacks are taken to `deliver`, and to no network: for tests."""
+        return replace(self, deliver=deliver)
+
+    def check(self, url: str) -> Destination:
+        """Return where `url` leads, if callbacks may go there.
+
+        Raises:
+            CallbackRefused: if not.
+        """
+        destination = Destination.of(url)
+        if not any(pattern.fits(destination) for pattern in self._patterns):
+            raise CallbackRefused(
+                f"callbacks may not go to {destination}: the app allows {', '.join(self.hosts)}; "
+                f"add it to App(callbacks=Callbacks(hosts=[...])), or to SQSJOBS_CALLBACK_HOSTS"
+            )
+        return destination
+
+    def check_keys(self) -> None:
+        """Make sure that there are keys to sign with.
+
+        Raises:
+            ConfigurationError: if not.
+        """
+        if not any(Webhook(key).signs for _, key in self._keys):
+            raise ConfigurationError(
+                "callbacks are signed, and there is no key to do it with: give the workers Callbacks(keys=[...]), or "
+                "SQSJOBS_CALLBACK_KEYS=whsec_… (make one with `openssl rand -base64 32`)"
+            )
+
+    def webhook(self, destination: Destination) -> Webhook:
+        """Return what signs callbacks to `destination`: the keys for its host, or where there are none, those for all.
+
+        Raises:
+            ConfigurationError: if there is neither.
+        """
+        own = [key for pattern, key in self._keys if pattern is not None and pattern.fits(destination)]
+        keys = own or [key for pattern, key in self._keys if pattern is None]
+        if not keys:
+            raise ConfigurationError(f"there is no key to sign a callback to {destination} with: Callbacks(keys=[...])")
+        return Webhook(keys)
+
+
+def check_callback(callbacks: Callbacks | None, url: str) -> None:
+    """Make sure that `callbacks`, what the app says of them, allow one to `url`.
+
+    Raises:
+        CallbackRefused: if not; the message says what to set.
+    """
+    if callbacks is None:
+        raise CallbackRefused(
+            f"this app sends no callbacks, and {Destination.of(url)} is wanted: say where they may go, with "
+            f"App(callbacks=Callbacks(hosts=[...])), or SQSJOBS_CALLBACK_HOSTS"
+        )
+    callbacks.check(url)
+
+
+def _keyed(text: str) -> tuple[HostPattern | None, str]:
+    """Read ``whsec_…``, or ``shop.example=whsec_…``."""
+    host, equals, key = text.partition("=wh")
+    if not equals or text.startswith("wh"):
+        host, key = "", text
+    else:
+        key = f"wh{key}"
+    Webhook(key)
+    return (HostPattern.parse(host) if host else None), key
