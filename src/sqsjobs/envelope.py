@@ -29,6 +29,9 @@ _Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
 _Date: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=253_402_300_799)]
 """Seconds since 1970, to the end of the year 9999: what every job store and every calendar can hold."""
 
+_Url: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=2048)]
+"""Where it may lead is not the envelope's business."""
+
 
 class _Blob(msgspec.Struct):
     sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
@@ -46,6 +49,7 @@ class _Envelope(msgspec.Struct, omit_defaults=True):
     attempts: _Count = 0
     not_before: _Date | None = None
     blob: _Blob | None = None
+    callback: _Url | None = None
 
 
 class _Version(msgspec.Struct):
@@ -71,6 +75,7 @@ def encode(job: Job) -> str:
             attempts=job.attempts,
             not_before=job.not_before,
             blob=_Blob(job.blob.sha256, job.blob.size) if job.blob else None,
+            callback=job.callback,
         )
     )
     return without_noncharacters(body.decode())
@@ -128,6 +133,7 @@ def decode(body: str, *, queue: str, message_id: str, group: str | None = None, 
         attempts=envelope.attempts,
         not_before=envelope.not_before,
         blob=Blob(envelope.blob.sha256, envelope.blob.size) if envelope.blob else None,
+        callback=envelope.callback,
     )
 
 

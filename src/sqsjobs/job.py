@@ -123,6 +123,7 @@ class Job(msgspec.Struct, frozen=True, gc=False):
         attempts: attempts used up before this sending; not 0 only for a job re-sent without a job store.
         not_before: seconds since 1970 before which it must not start, or None.
         blob: what the arguments are kept as, where they do not travel in the message, or None.
+        callback: the URL to which its outcome is to be posted, or None; nothing says that it may be.
     """
 
     id: JobId
@@ -136,6 +137,7 @@ class Job(msgspec.Struct, frozen=True, gc=False):
     attempts: int = 0
     not_before: float | None = None
     blob: Blob | None = None
+    callback: str | None = None
 
     def __repr__(self) -> str:  # observers print events, and arguments and headers belong into no log
         return f"<Job {self.id} of task {self.task!r} on queue {self.queue!r}>"
@@ -152,6 +154,7 @@ class Call(msgspec.Struct, Generic[R_co], frozen=True, gc=False):
         group: the message group (FIFO), or the tenant of a fair queue.
         unique: a key that at most one unfinished job of this task has.
         headers: what travels beside the arguments.
+        callback: the URL to which its outcome is to be posted, or None.
     """
 
     task: str
@@ -161,6 +164,7 @@ class Call(msgspec.Struct, Generic[R_co], frozen=True, gc=False):
     group: str | None = None
     unique: str | None = None
     headers: Mapping[str, str] = NO_HEADERS
+    callback: str | None = None
 
     def __repr__(self) -> str:  # as above
         return f"<Call of task {self.task!r} to queue {self.queue!r}>"

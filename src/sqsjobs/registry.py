@@ -18,6 +18,7 @@ class Registry:
     def __init__(self) -> None:
         self._tasks: dict[str, Task[..., Any]] = {}
         self._queues: set[str] = set()
+        self._own: dict[str, bool] = {}
 
     def __repr__(self) -> str:
         return f"<Registry: {', '.join(self.names) or 'no tasks'}>"
@@ -40,6 +41,18 @@ class Registry:
                 f"two tasks are called {task.name!r}, {_place(known)} and {_place(task)}: give one of them a name=..."
             )
 
+    def serve(self, task: Task[..., Any], *, everywhere: bool) -> None:
+        """Add a task of the framework's own, or exchange it; one that is served `everywhere` names no queue.
+
+        Raises:
+            ConfigurationError: if another function has its name.
+        """
+        known = self._tasks.get(task.name)
+        if known is not None and known.name not in self._own:
+            self.add(task)
+        self._tasks[task.name] = task
+        self._own[task.name] = everywhere
+
     def get(self, name: str) -> Task[..., Any] | None:
         """Return the task of that exact name, or None."""
         return self._tasks.get(name)
@@ -55,7 +68,9 @@ class Registry:
 
     def queues(self) -> tuple[str, ...]:
         """Return the queues that the tasks name, and those named beside them, each once, sorted."""
-        return tuple(sorted({task.queue for task in self._tasks.values()} | self._queues))
+        return tuple(
+            sorted({task.queue for task in self._tasks.values() if not self._own.get(task.name)} | self._queues)
+        )
 
     def resolve(self) -> None:
         """Read all annotations, those that named what did not exist at the declaration included.

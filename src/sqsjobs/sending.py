@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Final
 
 from sqsjobs import envelope
+from sqsjobs.callbacks.destinations import Destination
 from sqsjobs.errors import ConfigurationError, DelayTooLong, EnqueueRejected, PayloadTooLarge
 from sqsjobs.job import NO_HEADERS, Job
 from sqsjobs.transport.base import MAX_DELAY, OutgoingMessage, is_fifo, message_size
@@ -41,6 +42,7 @@ class Sending:
         group: the message group (FIFO), or the tenant of a fair queue: 1 to 128 printable ASCII characters.
         unique: a key that at most one unfinished job of the task has.
         headers: what travels beside the arguments.
+        callback: the URL to which the job's outcome is to be posted.
     """
 
     queue: str
@@ -48,6 +50,7 @@ class Sending:
     group: str | None = None
     unique: str | None = None
     headers: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS)
+    callback: str | None = None
 
     def __post_init__(self) -> None:
         checked_queue(self.queue)
@@ -61,6 +64,8 @@ class Sending:
         if self.unique is not None and not 0 < _byte_length(self.unique, "unique") <= MAX_UNIQUE_BYTES:
             raise ConfigurationError(f"unique is a text of 1 to {MAX_UNIQUE_BYTES} bytes, not {self.unique!r}")
         _check_headers(self.headers)
+        if self.callback is not None:
+            Destination.of(self.callback)
 
     def changed(
         self,
@@ -70,6 +75,7 @@ class Sending:
         group: str | None = None,
         unique: str | None = None,
         headers: Mapping[str, str] | None = None,
+        callback: str | None = None,
     ) -> Sending:
         """Return a copy in which what is given is changed; headers are added to those that are there."""
         return replace(
@@ -79,6 +85,7 @@ class Sending:
             group=self.group if group is None else group,
             unique=self.unique if unique is None else unique,
             headers=self.headers if headers is None else MappingProxyType({**self.headers, **headers}),
+            callback=self.callback if callback is None else callback,
         )
 
 

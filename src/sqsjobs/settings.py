@@ -35,6 +35,9 @@ class Settings:
         require_encryption: refuse what is not encrypted (``SQSJOBS_REQUIRE_ENCRYPTION``, key ``require-encryption``).
         compress_over: bytes above which envelopes are compressed (``SQSJOBS_COMPRESS_OVER``, key ``compress-over``).
         revoked_keys: ids of keys that count no more (``SQSJOBS_REVOKED_KEYS``, key ``revoked-keys``).
+        callback_hosts: where callbacks may go (``SQSJOBS_CALLBACK_HOSTS``, key ``callback-hosts``).
+        callback_keys: how they are signed (``SQSJOBS_CALLBACK_KEYS``, which may be ``file:PATH``; in no file of the project).
+        callback_networks: addresses they may go to beside public ones (``SQSJOBS_CALLBACK_NETWORKS``, key ``callback-networks``).
     """
 
     app: str | None = None
@@ -51,6 +54,9 @@ class Settings:
     require_encryption: str | None = None
     compress_over: str | None = None
     revoked_keys: str | None = None
+    callback_hosts: str | None = None
+    callback_keys: str | None = field(default=None, repr=False)
+    callback_networks: str | None = None
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, directory: Path | None = None) -> Self:
@@ -79,11 +85,14 @@ _VARIABLES: Final[Mapping[str, tuple[str, ...]]] = {
     "require_encryption": ("SQSJOBS_REQUIRE_ENCRYPTION",),
     "compress_over": ("SQSJOBS_COMPRESS_OVER",),
     "revoked_keys": ("SQSJOBS_REVOKED_KEYS",),
+    "callback_hosts": ("SQSJOBS_CALLBACK_HOSTS",),
+    "callback_keys": ("SQSJOBS_CALLBACK_KEYS",),
+    "callback_networks": ("SQSJOBS_CALLBACK_NETWORKS",),
 }
 """The variables of each setting; the first that is set and not empty counts."""
 
 
-_SECRET: Final = frozenset({"signing_keys", "encryption_keys"})
+_SECRET: Final = frozenset({"signing_keys", "encryption_keys", "callback_keys"})
 """Settings that stand in no file that could be committed, and that may be in a file of their own."""
 
 

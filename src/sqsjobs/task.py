@@ -120,6 +120,7 @@ class Task(Generic[P, R]):
             group=options.group,
             unique=options.unique,
             headers=options.headers,
+            callback=options.callback,
         )
 
     def using(
@@ -130,6 +131,7 @@ class Task(Generic[P, R]):
         group: str | None = None,
         unique: str | None = None,
         headers: Mapping[str, str] | None = None,
+        callback: str | None = None,
     ) -> Self:
         """Return a copy of the task whose calls are sent in another way; what is not given stays as it was.
 
@@ -140,13 +142,18 @@ class Task(Generic[P, R]):
             unique: a key that at most one unfinished job of this task has; enqueueing it again returns the
                 handle of the job that is there. Needs a job store.
             headers: texts that travel beside the arguments; added to those that are there.
+            callback: a URL to which the job's outcome is posted, signed, when it has ended; the app's `Callbacks` say
+                where callbacks may go.
 
         Raises:
             ConfigurationError: if one of them cannot be.
-            EnqueueRejected: if one of them is beyond a limit of SQS (`DelayTooLong`).
+            EnqueueRejected: if one of them is beyond a limit of SQS (`DelayTooLong`), or no URL of a callback
+                (`CallbackRefused`).
         """
         twin = copy.copy(self)
-        twin.options = self.options.changed(queue=queue, delay=delay, group=group, unique=unique, headers=headers)
+        twin.options = self.options.changed(
+            queue=queue, delay=delay, group=group, unique=unique, headers=headers, callback=callback
+        )
         return twin
 
     def bind(self, sender: Sender) -> None:

@@ -240,7 +240,7 @@ class Rig:
         """Build a worker of `queues` (``work``); options of `Worker` and of `WorkerOptions`, by name."""
         own = {
             name: options.pop(name)
-            for name in ("lifespan", "middleware", "app_path", "sealing", "clock")
+            for name in ("lifespan", "middleware", "app_path", "sealing", "callbacks", "clock")
             if name in options
         }
         return Worker(

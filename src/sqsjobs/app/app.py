@@ -8,9 +8,13 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar  # Any: tasks of every signature
 
 from sqsjobs.app.jobs import Jobs
+from sqsjobs.app.layers import check_can_call_back
 from sqsjobs.app.plan import UNSET, Plan, Unset
+from sqsjobs.app.session import Backends
 from sqsjobs.app.tally import Tally
 from sqsjobs.blobs import Blobs
+from sqsjobs.callbacks import Callbacks
+from sqsjobs.clock import Clock
 from sqsjobs.context import Middleware
 from sqsjobs.events import Observer
 from sqsjobs.handle import JobHandle
@@ -51,6 +55,7 @@ class App(Jobs):
         encryption: the keys with which envelopes are encrypted and decrypted; None for none.
         compress_over: bytes of an envelope above which it is compressed; None for never.
         blobs: where large arguments and results are kept, `S3Blobs` or `FileBlobs`; without, they are refused.
+        callbacks: where the outcomes of jobs may be posted, and how they are signed; None for nowhere.
         keep_envelopes: whether records keep the envelopes of jobs, arguments and all, so that `JobHandle.retry` can
             send them again; those that are encrypted are kept so.
         environment: such as "production": an envelope sealed in another one is refused.
@@ -79,6 +84,7 @@ class App(Jobs):
         encryption: Encryption | Unset | None = UNSET,
         compress_over: int | Unset | None = UNSET,
         blobs: Blobs | None = None,
+        callbacks: Callbacks | Unset | None = UNSET,
         keep_envelopes: bool = True,
         environment: str | None = None,
         lifespan: Lifespan | None = None,
@@ -100,6 +106,7 @@ class App(Jobs):
                 encryption=encryption,
                 compress_over=compress_over,
                 blobs=blobs,
+                callbacks=callbacks,
                 keep_envelopes=keep_envelopes,
                 environment=environment,
                 observers=tuple(observers),
@@ -109,6 +116,8 @@ class App(Jobs):
         self.middleware: tuple[Middleware, ...] = tuple(middleware)
         self.registry: Registry = Registry()
         self.task: Declare = Declare(self._adopt)
+        if isinstance(callbacks, Callbacks):
+            self._serve(callbacks, self._plan.clock)
         self._worker_options: dict[str, Any] = {"allow_no_dlq": allow_no_dlq, "annotate_errors": annotate_errors}
 
     def __repr__(self) -> str:
@@ -141,6 +150,18 @@ class App(Jobs):
     def _adopt(self, task: Task[..., Any]) -> None:
         self.registry.add(task)
         task.bind(self)
+
+    def _resolved(self) -> Backends:
+        known, backends = self._backends, super()._resolved()
+        if backends is not known and backends.callbacks is not None:
+            self._serve(backends.callbacks, backends.clock)
+        return backends
+
+    def _serve(self, callbacks: Callbacks, clock: Clock) -> None:
+        """Know the task that posts callbacks."""
+        from sqsjobs.app.callback_task import callback_task  # noqa: PLC0415 - not every app has callbacks
+
+        self.registry.serve(callback_task(callbacks, clock), everywhere=callbacks.queue is None)
 
     # Enqueueing --------------------------------------------------------------------------------------
 
@@ -206,12 +227,14 @@ class App(Jobs):
 
         check_options(options, [field.name for field in fields(WorkerOptions)], "a worker")
         session, backends = self._opened(), self._resolved()
+        check_can_call_back(backends.callbacks, session.sealing)
         self.registry.resolve()
         chosen = WorkerOptions(**self._worker_options | options)
         return Worker(
             registry=self.registry,
             transport=session.transport,
             sealing=session.sealing,
+            callbacks=backends.callbacks,
             store=session.store,
             tracking=backends.tracking,
             queues=[

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict, Unpack
 
-from sqsjobs.app.layers import compression_of, encryption_of, signing_of
+from sqsjobs.app.layers import callbacks_of, compression_of, encryption_of, signing_of
 from sqsjobs.app.session import Backends
 from sqsjobs.blobs import Blobs
+from sqsjobs.callbacks import Callbacks
 from sqsjobs.clock import Clock, CorrectedClock, SystemClock
 from sqsjobs.errors import ConfigurationError
 from sqsjobs.events import Observer, fan_out
@@ -71,6 +72,7 @@ class Plan:
         encryption: the keys of encryption, or None for none.
         compress_over: bytes above which an envelope is compressed, or None for never.
         blobs: where large arguments and results are kept, or None.
+        callbacks: where callbacks may go, or None for nowhere.
         environment: what envelopes are bound to beside their queue.
         keep_envelopes: whether records keep envelopes.
         observers: hear of everything.
@@ -87,6 +89,7 @@ class Plan:
     encryption: Encryption | Unset | None = UNSET
     compress_over: int | Unset | None = UNSET
     blobs: Blobs | None = None
+    callbacks: Callbacks | Unset | None = UNSET
     environment: str | None = None
     keep_envelopes: bool = True
     observers: tuple[Observer, ...] = ()
@@ -116,6 +119,7 @@ class Plan:
             observer=observer,
             clock=clock,
             keep_envelopes=self.keep_envelopes,
+            callbacks=callbacks_of(settings) if self.callbacks is UNSET else self.callbacks,
         )
 
     def names_store(self, settings: Settings) -> bool:

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Self
 
+from sqsjobs.callbacks import Callbacks
 from sqsjobs.clock import Clock
 from sqsjobs.errors import ConfigurationError
 from sqsjobs.events import Observer
@@ -33,6 +34,7 @@ class Backends:
         observer: hears of everything.
         clock: dates the jobs, and times the workers.
         keep_envelopes: whether records keep envelopes, so that jobs can be sent again.
+        callbacks: where callbacks may go, or None for nowhere.
     """
 
     transport: Transport
@@ -42,6 +44,7 @@ class Backends:
     observer: Observer
     clock: Clock
     keep_envelopes: bool = True
+    callbacks: Callbacks | None = None
 
 
 class Session:
@@ -71,6 +74,7 @@ class Session:
             clock=backends.clock,
             sealing=self.sealing,
             keep_envelopes=backends.keep_envelopes,
+            callbacks=backends.callbacks,
         )
         self._reader = Reader(self.store, observer=backends.observer) if self.store else None
         self.records: JobRecords | None = (

@@ -32,12 +32,14 @@ class Sending:
         delay: Seconds before it may start, up to 900; not on FIFO queues.
         group: The message group: required on FIFO, the tenant of a fair queue.
         unique: A key that at most one unfinished job of the task has; needs a job store.
+        callback: A URL to which the job's outcome is posted; the app's configuration says where callbacks may go.
     """
 
     queue: str | None = None
     delay: float | None = None
     group: str | None = None
     unique: str | None = None
+    callback: str | None = None
 
 
 def enqueue(
@@ -67,7 +69,13 @@ def enqueue(
     loaded = open_later(app, backends)
     found = _task(loaded, task)
     given = json.encode() if json is not None else arguments_json(found, arguments)
-    call = found.using(queue=sending.queue, delay=sending.delay, group=sending.group, unique=sending.unique)
+    call = found.using(
+        queue=sending.queue,
+        delay=sending.delay,
+        group=sending.group,
+        unique=sending.unique,
+        callback=sending.callback,
+    )
     asyncio.run(_enqueue(loaded, call, found.codec.decode_arguments(given), wait=wait, timeout=timeout))
 
 

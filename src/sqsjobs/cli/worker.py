@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, Literal
 from cyclopts import Parameter
 
 from sqsjobs.app import App
+from sqsjobs.callbacks import CALLBACK_TASK
 from sqsjobs.cli.console import complain
 from sqsjobs.cli.exits import FAILED, FORCED, OK
 from sqsjobs.cli.options import (
@@ -239,7 +240,8 @@ def _observers(app: App, job: _Job) -> list[Callable[..., None]]:
 
         queues = {*app.registry.queues(), *(watched_queue(text).name for text in job.work.queue)}
         price = job.platform.request_price
-        observers.append(MetricsObserver(frozenset(app.registry.names), queues, request_price=price))
+        names = frozenset({*app.registry.names, CALLBACK_TASK})
+        observers.append(MetricsObserver(names, queues, request_price=price))
     return observers
 
 

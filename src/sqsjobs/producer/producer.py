@@ -14,6 +14,7 @@ from itertools import islice
 from random import Random
 from typing import Any, Final, Self, TypeAlias, TypeVar
 
+from sqsjobs.callbacks import Callbacks, check_callback
 from sqsjobs.clock import Clock
 from sqsjobs.errors import EnqueueUncertain, NoJobStore, SqsJobsError, StoreError
 from sqsjobs.events import JobEnqueued, JobNotEnqueued, Observer, StoreFailed
@@ -63,6 +64,7 @@ class Producer:
         clock: dates the jobs.
         sealing: the layers around envelopes; none by default.
         keep_envelopes: whether records keep the envelope, so that the job can be sent again by its id.
+        callbacks: where callbacks may go; None for nowhere.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Producer:
         clock: Clock,
         sealing: Sealing | None = None,
         keep_envelopes: bool = True,
+        callbacks: Callbacks | None = None,
         policy: SendPolicy | None = None,
         random: Random | None = None,
     ) -> None:
@@ -83,6 +86,7 @@ class Producer:
         self._clock = clock
         self._sealing = sealing or Sealing()
         self._keep_envelopes = keep_envelopes
+        self._callbacks = callbacks
         self._policy = policy or SendPolicy()
         self._random = random or Random()
         self._budget = RetryBudget(self._policy.retry_rate, self._policy.retry_burst)
@@ -175,11 +179,14 @@ class Producer:
             headers=call.headers,
             enqueued_at=self._clock.wall(),
             group=call.group,
+            callback=call.callback,
         )
 
     async def _admit(self, entry: Outgoing) -> SendOutcome | None:
         """Make the message and write the record; an outcome says that nothing is to be sent."""
         try:
+            if entry.call.callback is not None:
+                check_callback(self._callbacks, entry.call.callback)
             entry.message = message_of(entry.job, await self._sealing.seal(entry.job), entry.call.delay)
             present = await self._record(entry)
         except SqsJobsError as error:

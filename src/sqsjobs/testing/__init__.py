@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sqsjobs.testing.enqueued import EnqueuedJob
     from sqsjobs.testing.job_run import JobRun, run_job
     from sqsjobs.testing.memory_app import MemoryApp, PutInMemory
+    from sqsjobs.testing.posted import PostedCallback
     from sqsjobs.testing.recorded_events import RecordedEvents
     from sqsjobs.testing.server_thread import LocalServerThread
 
@@ -28,6 +29,7 @@ __all__ = [  # noqa: RUF022 - by topic
     "MemoryApp",
     "EnqueuedJob",
     "MovableClock",
+    "PostedCallback",
     "PutInMemory",
     # running its jobs
     "DrainReport",
@@ -51,6 +53,7 @@ _HOMES: Final = {
     "LocalServerThread": "server_thread",
     "MemoryApp": "memory_app",
     "MovableClock": "clock",
+    "PostedCallback": "posted",
     "PutInMemory": "memory_app",
     "RecordedEvents": "recorded_events",
     "run_job": "job_run",

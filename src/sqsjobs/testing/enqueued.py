@@ -37,6 +37,7 @@ class EnqueuedJob:
         delay: seconds before it may start.
         group: the message group, or the tenant of a fair queue, or None.
         headers: what travels beside the arguments.
+        callback: the URL to which its outcome is to be posted, or None.
     """
 
     id: JobId
@@ -46,10 +47,11 @@ class EnqueuedJob:
     delay: int
     group: str | None
     headers: Mapping[str, str]
+    callback: str | None = None
 
     def __str__(self) -> str:
         call = told_call(self.task, self.arguments)
-        return f"{call}{_told_sending(self.queue, self.delay, self.group, self.headers)}"
+        return f"{call}{_told_sending(self.queue, self.delay, self.group, self.headers, self.callback)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ def enqueued_job(sent: SentMessage, registry: Registry) -> EnqueuedJob | None:
         delay=message.delay,
         group=message.group,
         headers=job.headers,
+        callback=job.callback,
     )
 
 
@@ -112,7 +115,7 @@ class Wanted:
         queue = options.queue if options.queue != default.queue else ""
         more = len(self._arguments) < len(inspect.signature(self._task.function).parameters)
         call = told_call(self._task.name, self._arguments, more=more)
-        return f"{call}{_told_sending(queue, options.delay, options.group, options.headers)}"
+        return f"{call}{_told_sending(queue, options.delay, options.group, options.headers, options.callback)}"
 
     def same_task(self, job: EnqueuedJob) -> bool:
         """Whether `job` is one of the task."""
@@ -133,6 +136,7 @@ class Wanted:
             and (not options.delay or math.ceil(options.delay) == job.delay)
             and options.group in (None, job.group)
             and options.headers.items() <= job.headers.items()
+            and options.callback in (None, job.callback)
         )
 
     @property
@@ -179,11 +183,12 @@ def _told_jobs(wanted: Wanted, jobs: Sequence[EnqueuedJob]) -> Iterator[str]:
         yield f"… and {len(jobs) - _TOLD} more"
 
 
-def _told_sending(queue: str, delay: float, group: str | None, headers: Mapping[str, str]) -> str:
+def _told_sending(queue: str, delay: float, group: str | None, headers: Mapping[str, str], callback: str | None) -> str:
     told = (
         queue and f"on queue {queue!r}",
         delay and f"delayed by {delay:g} s",
         group and f"in group {group!r}",
         headers and f"with headers {dict(headers)!r}",
+        callback and f"with callback {callback!r}",
     )
     return "".join(f", {part}" for part in told if part)

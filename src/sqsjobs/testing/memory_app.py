@@ -10,13 +10,17 @@ from datetime import timedelta
 from typing import Any, Protocol, Self
 
 from sqsjobs.app import App
-from sqsjobs.app.plan import Plan
+from sqsjobs.app.layers import callbacks_of
+from sqsjobs.app.plan import UNSET, Plan
+from sqsjobs.callbacks import Callbacks
 from sqsjobs.events import Event, JobStarted
+from sqsjobs.settings import Settings
 from sqsjobs.store.memory import MemoryStore
 from sqsjobs.task import Task
 from sqsjobs.testing.clock import MovableClock
 from sqsjobs.testing.drained import DrainReport, drain_report
 from sqsjobs.testing.enqueued import EnqueuedJob, SentMessage, Wanted, enqueued_job, told_difference
+from sqsjobs.testing.posted import PostedCallback, kept
 from sqsjobs.testing.recorded_events import RecordedEvents
 from sqsjobs.transport.address import SqsEndpoint
 from sqsjobs.transport.base import OutgoingMessage, SendResult, Sent
@@ -42,6 +46,7 @@ class MemoryApp:
         sqs: its queues.
         clock: the time of queues, records and workers; see `advance`.
         events: all that was told.
+        callbacks: those that were posted; they go to no network.
     """
 
     def __init__(self, app: App, *, store: bool = True) -> None:
@@ -49,6 +54,7 @@ class MemoryApp:
         self.clock: MovableClock = MovableClock()
         self.sqs: MemorySQS = MemorySQS(clock=self.clock)
         self.events: RecordedEvents = RecordedEvents()
+        self.callbacks: list[PostedCallback] = []
         self._store = MemoryStore(clock=self.clock) if store else None
         self._sent: list[SentMessage] = []
         self._starts = _StartLimit()
@@ -85,9 +91,14 @@ class MemoryApp:
             signing=None,
             encryption=None,
             compress_over=None,
+            callbacks=self._callbacks(before),
             observers=(*before.observers, self.events, self._starts),
             clock=self.clock,
         )
+
+    def _callbacks(self, before: Plan) -> Callbacks | None:
+        callbacks = callbacks_of(Settings.load()) if before.callbacks is UNSET else before.callbacks
+        return kept(callbacks, self.callbacks) if callbacks else None
 
     # What was enqueued -------------------------------------------------------------------------------
 

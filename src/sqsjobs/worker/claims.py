@@ -178,9 +178,31 @@ class Claims:
 
     async def _record_end(self, held: Held, outcome: Outcome, verdict: Verdict) -> bool:
         """With tracking ``result`` there is no claim: the first end that is recorded counts."""
+        ended = self._ended(held, outcome, verdict)
+
+        async def insert(store: JobStore) -> bool:
+            await store.insert(ended)
+            return True
+
+        return await self._persist(insert, held)
+
+    async def end_of(self, held: Held, outcome: Outcome, verdict: Verdict) -> JobRecord | None:
+        """Return the record of a job that has ended: the store's, or, where none is kept, what is known here.
+
+        None if it has not ended after all: it was sent again meanwhile.
+
+        Raises:
+            StoreError: if the store stayed away.
+        """
+        recorded = await self._store.get(held.job.id) if self._store and held.job else None
+        if recorded is not None:
+            return recorded if recorded.status.ended else None
+        return None if verdict.status is None else self._ended(held, outcome, verdict)
+
+    def _ended(self, held: Held, outcome: Outcome, verdict: Verdict) -> JobRecord:
         job, change = held.job, self._change(held, outcome, verdict)
         assert job is not None
-        ended = JobRecord(
+        return JobRecord(
             id=job.id,
             task=job.task,
             queue=job.queue,
@@ -197,12 +219,6 @@ class Claims:
             result_expires_at=change.now + change.result_ttl,
             expires_at=change.now + change.record_ttl,
         )
-
-        async def insert(store: JobStore) -> bool:
-            await store.insert(ended)
-            return True
-
-        return await self._persist(insert, held)
 
     async def _persist(self, write: Callable[[JobStore], Awaitable[bool]], held: Held) -> bool:
         """Write, and offer it again while the store is away, the lease holds and the grace lasts."""

@@ -31,6 +31,7 @@ from sqsjobs.retry import Retry
 from sqsjobs.transport.base import QueueDescription, is_fifo
 from sqsjobs.worker.claims import Claims
 from sqsjobs.worker.held import Held
+from sqsjobs.worker.notices import Notices
 from sqsjobs.worker.options import WorkerOptions
 from sqsjobs.worker.settler import Settler
 
@@ -58,6 +59,7 @@ class Closing:
         queues: Mapping[str, QueueDescription],
         claims: Claims,
         settler: Settler,
+        notices: Notices,
         options: WorkerOptions,
         sends_anew: bool,
         in_flight_share: Mapping[str, float],
@@ -69,6 +71,7 @@ class Closing:
         self._queues = queues
         self._claims = claims
         self._settler = settler
+        self._notices = notices
         self._options = options
         self._tell = observer
         self._clock = clock
@@ -112,6 +115,12 @@ class Closing:
             verdict = Verdict(Hide(_AFTER_FAILED_COPY), status, verdict.attempt_back)
         if not await self._claims.record(held, outcome, verdict):
             return _LEAVE
+        if (
+            held.job is not None
+            and held.job.callback is not None
+            and not await self._notices.send(held, outcome, verdict)
+        ):
+            verdict = Verdict(Hide(_AFTER_FAILED_COPY))
         match verdict.disposition:
             case Delete() | DeadLetter() | Resend():
                 done = held.deleted = await self._settler.delete(held)

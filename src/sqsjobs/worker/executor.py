@@ -40,6 +40,7 @@ from sqsjobs.worker.run import Run
 __all__ = ["Attempt", "Executor"]
 
 _SUCCEEDED = Succeeded()
+_NOT_ENCODABLE = "sqsjobs.ResultNotEncodable"
 _ALONE_AFTER = 2
 """Crashes after which a job runs alone in a child process, so that a pill convicts itself and its mates are cleared."""
 
@@ -133,7 +134,7 @@ class Executor:
         try:
             with attempt.run.stopped_by(life.cancel):
                 value = await self._through_middleware(attempt)
-            return self._succeeded(attempt.task, value)
+            return self._succeeded(attempt, value)
         except asyncio.CancelledError as error:
             if attempt.run.verdict is not None and attempt.run.cancelled():
                 return attempt.run.verdict
@@ -145,6 +146,8 @@ class Executor:
         except ChildDied as death:
             return self._crashed(attempt, death)
         except RemoteError as error:
+            if error.failure.type == _NOT_ENCODABLE and not self._keeps_results:
+                return _SUCCEEDED  # nothing but a callback wanted the result
             return Failed(error.failure, permanent=error.gives_up)
         except (KeyboardInterrupt, GeneratorExit):
             raise
@@ -152,20 +155,28 @@ class Executor:
             permanent = is_final(error, attempt.task.retry)
             return _excuse(attempt) or Failed(failure_of(error, _hiding(attempt)), permanent=permanent)
 
-    def _succeeded(self, task: Task[..., Any], value: object) -> Outcome:
+    def _succeeded(self, attempt: Attempt, value: object) -> Outcome:
         if not self._keeps_results:
-            return _SUCCEEDED
+            return _SUCCEEDED if attempt.job.callback is None else self._succeeded_for_callback(attempt, value)
         if isinstance(value, Reply):
             result = value.result
         else:
             try:
-                result = task.codec.encode_result(value)
+                result = attempt.task.codec.encode_result(value)
             except ResultNotEncodable as problem:
-                return Failed(Failure("sqsjobs.ResultNotEncodable", str(problem)), permanent=True)
+                return Failed(Failure(_NOT_ENCODABLE, str(problem)), permanent=True)
         if len(result) > self._result_bytes:
             size = f"the result has {len(result):,} bytes, {self._result_bytes:,} are kept: return a reference to it"
             return Failed(Failure("sqsjobs.ResultTooLarge", size), permanent=True)
         return Succeeded(result)
+
+    def _succeeded_for_callback(self, attempt: Attempt, value: object) -> Succeeded:
+        """Where only a callback tells of the result, one that cannot be told fails no job."""
+        try:
+            result = value.result if isinstance(value, Reply) else attempt.task.codec.encode_result(value)
+        except ResultNotEncodable:
+            return _SUCCEEDED
+        return Succeeded(result) if len(result) <= self._result_bytes else _SUCCEEDED
 
     def _crashed(self, attempt: Attempt, death: ChildDied) -> Outcome:
         if attempt.run.verdict is not None:  # the child was killed on purpose
@@ -203,7 +214,11 @@ class Executor:
         attempt.run.limit(None)  # until a child is free and calls the function
         async with self._processes.slots:
             return await self._processes.run(
-                attempt.task, attempt.job, attempt.context, attempt.run, keeps_result=self._keeps_results
+                attempt.task,
+                attempt.job,
+                attempt.context,
+                attempt.run,
+                keeps_result=self._keeps_results or attempt.job.callback is not None,
             )
 
     async def _call_in_thread(self, attempt: Attempt) -> object:

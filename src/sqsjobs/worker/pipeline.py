@@ -15,6 +15,7 @@ from typing import Final
 
 from anyio import create_task_group, move_on_after
 
+from sqsjobs.callbacks import Callbacks
 from sqsjobs.clock import Clock
 from sqsjobs.context import Middleware
 from sqsjobs.events import Observer, WorkerReady, WorkerStopping
@@ -36,6 +37,7 @@ from sqsjobs.worker.held import Held
 from sqsjobs.worker.intake import Intake
 from sqsjobs.worker.lease import LeaseBook
 from sqsjobs.worker.line import Switchboard
+from sqsjobs.worker.notices import Notices
 from sqsjobs.worker.options import WatchedQueue, WorkerOptions
 from sqsjobs.worker.poller import Poller
 from sqsjobs.worker.processes import ProcessPool
@@ -69,6 +71,7 @@ class Surroundings:
     registry: Registry
     transport: Transport
     sealing: Sealing
+    callbacks: Callbacks | None
     store: JobStore | None
     tracking: Tracking
     queues: tuple[WatchedQueue, ...]
@@ -146,6 +149,7 @@ class Pipeline:
             queues=queues,
             claims=self._claims,
             settler=self.settler,
+            notices=Notices(around.callbacks, claims=self._claims, settler=self.settler, clock=clock),
             options=options,
             sends_anew=around.sealing.can_seal,
             in_flight_share=self._quota.shares,
@@ -154,7 +158,7 @@ class Pipeline:
             random=random,
         )
         self.dispatcher = Dispatcher(
-            reading=Reading(around.registry, around.sealing, observer=tell, clock=clock),
+            reading=Reading(around.registry, around.sealing, around.callbacks, observer=tell, clock=clock),
             queues=queues,
             claims=self._claims,
             executor=self.executor,

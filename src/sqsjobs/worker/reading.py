@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from sqsjobs.callbacks import Callbacks, check_callback
 from sqsjobs.clock import Clock
 from sqsjobs.errors import (
     BlobsUnavailable,
+    CallbackRefused,
     InvalidArguments,
     InvalidEnvelope,
     KeysUnavailable,
@@ -34,11 +36,15 @@ class Reading:
     Args:
         registry: the tasks that this worker knows.
         sealing: opens what messages hold.
+        callbacks: where callbacks may go; None for nowhere.
     """
 
-    def __init__(self, registry: Registry, sealing: Sealing, *, observer: Observer, clock: Clock) -> None:
+    def __init__(
+        self, registry: Registry, sealing: Sealing, callbacks: Callbacks | None, *, observer: Observer, clock: Clock
+    ) -> None:
         self._registry = registry
         self._sealing = sealing
+        self._callbacks = callbacks
         self._tell = observer
         self._clock = clock
 
@@ -57,8 +63,12 @@ class Reading:
             held.task = task = self._registry.get(job.task)
             if task is None:
                 return Unknown("unknown-task", f"this worker has no task {job.task[:200]!r}")
+            if job.callback is not None:
+                check_callback(self._callbacks, job.callback)
             held.job = job = await self._sealing.completed(job)
             held.arguments = task.codec.decode_arguments(job.arguments)
+        except CallbackRefused as problem:
+            return Unknown("callback-refused", str(problem))  # another worker may allow it, as during a deployment
         except PayloadMissing as problem:
             # It was kept before the message was sent, so it should be there; what is gone does not come back.
             tries = delivery.receive_count

@@ -22,7 +22,9 @@ from sqsjobs.clock import Clock
 from sqsjobs.disposition import DeadLetter, Resend, whole_seconds
 from sqsjobs.errors import SqsJobsError, TransportError
 from sqsjobs.events import Observer, SettleFailed
+from sqsjobs.job import Job
 from sqsjobs.sealing import Sealing
+from sqsjobs.sending import message_of
 from sqsjobs.transport.base import (
     MAX_BATCH_BYTES,
     MAX_BATCH_ENTRIES,
@@ -191,6 +193,14 @@ class Settler:
             attributes=held.delivery.attributes,
         )
         return await self._copy(held, "resend", held.delivery.queue, message)
+
+    async def send_notice(self, held: Held, notice: Job) -> bool:
+        """Send the job that tells of the end of the one in hand; False if it was not taken."""
+        try:
+            message = message_of(notice, await self._sealing.seal(notice))
+        except SqsJobsError as problem:
+            return self._reported(held, "callback", str(problem))
+        return await self._copy(held, "callback", notice.queue, message)
 
     async def drop_payload(self, held: Held) -> None:
         """Keep the arguments of a job no longer that is done and deleted; what is left goes with the lifecycle rule."""

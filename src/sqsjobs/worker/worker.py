@@ -17,6 +17,7 @@ from typing import Final
 
 from anyio import CancelScope, current_time
 
+from sqsjobs.callbacks import Callbacks
 from sqsjobs.clock import Clock, SystemClock
 from sqsjobs.context import Middleware
 from sqsjobs.errors import ConfigurationError, LifespanFailed
@@ -54,6 +55,7 @@ class Worker:
         options: how.
         observer: hears of everything.
         sealing: the layers around envelopes; none by default.
+        callbacks: where callbacks may go; nowhere by default.
         lifespan: entered before the first job and left after the last.
         middleware: wrappers of every attempt, the first outermost.
         app_path: ``module:attribute`` of the app, for child processes.
@@ -78,6 +80,7 @@ class Worker:
         options: WorkerOptions,
         observer: Observer,
         sealing: Sealing | None = None,
+        callbacks: Callbacks | None = None,
         lifespan: Lifespan | None = None,
         middleware: Sequence[Middleware] = (),
         app_path: str | None = None,
@@ -97,6 +100,7 @@ class Worker:
             registry=registry,
             transport=transport,
             sealing=sealing or Sealing(),
+            callbacks=callbacks,
             store=store if tracking != "off" else None,
             tracking=tracking,
             queues=tuple(queues),

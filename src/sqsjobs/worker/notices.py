@@ -1,0 +1,97 @@
+"""What tells the world of a job's end: the job that posts its callback, sent before the message of the first is let go.
+
+At worst it is sent twice. Its id follows from the job and its end, so that a job store runs it once, and a receiver who gets it twice
+knows it by its ``webhook-id``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+from sqsjobs.callbacks import CALLBACK_TASK, Callbacks
+from sqsjobs.clock import Clock
+from sqsjobs.disposition import Delete, Hide, Verdict
+from sqsjobs.errors import CallbackRefused
+from sqsjobs.following.shown import date_of, shown
+from sqsjobs.job import Job, JobId, JobStatus
+from sqsjobs.outcome import AlreadyEnded, Outcome
+from sqsjobs.store.base import JobRecord
+from sqsjobs.transport.base import is_fifo
+from sqsjobs.worker.claims import Claims
+from sqsjobs.worker.held import Held
+from sqsjobs.worker.settler import Settler
+
+__all__ = ["Notices", "callback_body", "callback_id"]
+
+
+class Notices:
+    """Sends the jobs that post callbacks.
+
+    Args:
+        callbacks: where they may go; None for nowhere.
+        claims: knows how jobs have ended.
+        settler: sends.
+    """
+
+    def __init__(self, callbacks: Callbacks | None, *, claims: Claims, settler: Settler, clock: Clock) -> None:
+        self._callbacks = callbacks
+        self._claims = claims
+        self._settler = settler
+        self._clock = clock
+
+    async def send(self, held: Held, outcome: Outcome, verdict: Verdict) -> bool:
+        """Send the callback's job, if the job in hand has ended and wants one; False if that could not be done now."""
+        job, callbacks = held.job, self._callbacks
+        if job is None or job.callback is None or callbacks is None or not self._is_end(held, outcome, verdict):
+            return True
+        try:
+            callbacks.check(job.callback)
+        except CallbackRefused:  # what asked for it is dead-lettered, unrun
+            return True
+        record = await self._claims.end_of(held, outcome, verdict)
+        return record is None or await self._settler.send_notice(
+            held, self._notice(job, job.callback, record, callbacks)
+        )
+
+    def _is_end(self, held: Held, outcome: Outcome, verdict: Verdict) -> bool:
+        """Whether the message is let go for good; one that is kept for want of a dead-letter queue tells of its runs."""
+        if isinstance(
+            outcome, AlreadyEnded
+        ):  # perhaps by a worker that died before it could tell, or by a cancellation
+            return isinstance(verdict.disposition, Delete)
+        ended = verdict.status is not None and verdict.status.ended
+        return ended and (not isinstance(verdict.disposition, Hide) or held.run is not None or held.epoch > 0)
+
+    def _notice(self, job: Job, url: str, record: JobRecord, callbacks: Callbacks) -> Job:
+        notice_id = callback_id(record, record.epoch or job.epoch)
+        queue = callbacks.queue or job.queue
+        body = callback_body(record, result_bytes=callbacks.result_bytes, error_text=callbacks.error_text)
+        return Job(
+            id=notice_id,
+            task=CALLBACK_TASK,
+            queue=queue,
+            arguments=msgspec.json.encode({"url": url, "body": body.decode()}),
+            enqueued_at=self._clock.wall(),
+            # In a group of its own, so that no job waits for a receiver that does not answer.
+            group=notice_id if is_fifo(queue) else job.group,
+        )
+
+
+def callback_id(record: JobRecord, epoch: int) -> JobId:
+    """Return the id of the callback of this end of a job, the `epoch`th; a job that is sent again has another end."""
+    end = f"{record.id}\n{epoch}\n{record.status}"
+    return JobId(f"callback-{hashlib.blake2b(end.encode(), digest_size=16).hexdigest()}")
+
+
+def callback_body(record: JobRecord, *, result_bytes: int, error_text: bool) -> bytes:
+    """Return what is posted: JSON with ``type``, ``timestamp`` and ``data``, the job as web APIs show it.
+
+    A result that is larger than `result_bytes`, or is not kept, is left out, and ``result_left_out`` says so.
+    """
+    data = shown(record, error_text=error_text)
+    if record.status is JobStatus.SUCCEEDED and (record.result is None or len(record.result) > result_bytes):
+        data.pop("result", None)
+        data["result_left_out"] = True
+    return msgspec.json.encode({"type": f"job.{record.status}", "timestamp": date_of(record.ended_at), "data": data})
