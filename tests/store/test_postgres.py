@@ -101,9 +101,9 @@ async def test_writers_drop_what_has_expired(store, schema, connection):
     for _ in range(10):
         await store.insert(queued(expires_at=NOW + 1))
     store._clock.time += 10
-    store._ledger._next_purge = 0.0
+    store._ledger._retention._due = 0.0
     await store.insert(queued())
-    await store._ledger._purging
+    await store._ledger._retention._biting
     assert await connection.fetchval(f"SELECT count(*) FROM {schema}.jobs") == 1
 
 

@@ -22,6 +22,7 @@ from sqsjobs.errors import ConfigurationError, StoreError, StoreUnavailable
 from sqsjobs.job import JobId, JobStatus
 from sqsjobs.store.base import Claimed
 from sqsjobs.store.listing import JobQuery, Place
+from sqsjobs.store.retention import BITE
 from sqsjobs.store.sqlite import SqliteStore
 from sqsjobs.store.sqlite_table import _VERSION_1, SCHEMA_VERSION, Table
 
@@ -231,6 +232,7 @@ async def test_an_opening_that_is_cancelled_leaves_no_thread(file):
 def test_a_store_that_nobody_closed_does_not_keep_the_process(file):
     program = f"""
 import asyncio
+from sqsjobs.store.retention import BITE
 from sqsjobs.store.sqlite import SqliteStore
 store = SqliteStore({str(file)!r})
 asyncio.run(store.__aenter__())
@@ -245,6 +247,7 @@ def test_a_forked_child_is_refused(file):
     program = f"""
 import asyncio, os
 from sqsjobs.errors import ConfigurationError
+from sqsjobs.store.retention import BITE
 from sqsjobs.store.sqlite import SqliteStore
 
 def in_child(store):
@@ -435,6 +438,18 @@ async def test_dropped_records_leave_room_for_new_ones(store, file):
         await store.purge(NOW + round_ + 0.5)
         sizes.append(await store._writer.run(lambda table: table._pragma("page_count")))
     assert sizes[-1] == sizes[1]
+
+
+async def test_writers_drop_what_has_expired(store, file):
+    """I14: nothing grows for want of somebody who calls `purge`; in bites, so that others write in between."""
+    await asyncio.gather(*(store.insert(queued(expires_at=NOW + 1)) for _ in range(BITE + 100)))
+    store._clock.time += 10
+    for left in (100 + 1, 1 + 1):
+        store._retention._due = 0.0
+        await store.insert(queued())
+        await store._retention._biting
+        with closing(sqlite3.connect(file)) as connection:
+            assert connection.execute("SELECT count(*) FROM jobs").fetchone() == (left,)
 
 
 @pytest.mark.parametrize(

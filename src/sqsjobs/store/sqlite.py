@@ -16,15 +16,13 @@ from sqsjobs.store import rows
 from sqsjobs.store.base import ClaimRequest, ClaimResult, JobRecord, RecordChange
 from sqsjobs.store.listing import JobQuery, Page
 from sqsjobs.store.residence import Residence
+from sqsjobs.store.retention import BITE, Retention
 from sqsjobs.store.sqlite_lane import Lane
 from sqsjobs.store.sqlite_table import Table
 
 __all__ = ["SqliteStore"]
 
 T = TypeVar("T")
-
-_PURGE_BATCH = 500
-"""Records dropped in one transaction at most, so that claims get in between."""
 
 
 class SqliteStore:
@@ -49,7 +47,7 @@ class SqliteStore:
         self._wait = wait
         self._clock: Clock = clock or SystemClock()
         self._residence = Residence()
-        self._lanes = AsyncExitStack()
+        self._closing = AsyncExitStack()
 
     def __repr__(self) -> str:
         return f"<SqliteStore {self._path}>"
@@ -57,11 +55,12 @@ class SqliteStore:
     async def __aenter__(self) -> Self:
         self._residence.settle()
         try:
-            async with AsyncExitStack() as lanes:
+            async with AsyncExitStack() as opening:
                 # Reads have their own lane: they need no lock, so they do not wait for the writers of other processes.
-                self._writer = await lanes.enter_async_context(self._lane(writes=True))
-                self._reader = await lanes.enter_async_context(self._lane(writes=False))
-                self._lanes = lanes.pop_all()
+                self._writer = await opening.enter_async_context(self._lane(writes=True))
+                self._reader = await opening.enter_async_context(self._lane(writes=False))
+                self._retention = await opening.enter_async_context(Retention(self._drop_expired))
+                self._closing = opening.pop_all()
         except BaseException:
             self._residence.leave()
             raise
@@ -69,7 +68,7 @@ class SqliteStore:
 
     async def __aexit__(self, *exc_info: object) -> None:
         self._residence.leave()
-        await self._lanes.aclose()
+        await self._closing.aclose()
 
     async def insert(self, record: JobRecord) -> JobRecord | None:
         now = self._clock.wall()
@@ -109,12 +108,8 @@ class SqliteStore:
         await self._write(lambda table: rows.remove(table, job_id))
 
     async def purge(self, now: float) -> int:
-        dropped = 0
-        while True:
-            records, results = await self._write(lambda table: table.drop_expired(now, _PURGE_BATCH))
-            dropped += records
-            if max(records, results) < _PURGE_BATCH:
-                return dropped
+        self._residence.check()
+        return await self._retention.drop_all(now)
 
     def clone(self) -> SqliteStore:
         return SqliteStore(self._path, wait=self._wait, clock=self._clock)
@@ -125,7 +120,11 @@ class SqliteStore:
 
     async def _write(self, operation: Callable[[Table], T]) -> T:
         self._residence.check()
+        self._retention.look(self._clock.wall())
         return await self._writer.run(operation)
+
+    async def _drop_expired(self, now: float) -> tuple[int, int]:
+        return await self._writer.run(lambda table: table.drop_expired(now, BITE))
 
     def _lane(self, *, writes: bool) -> Lane:
         table = partial(Table, self._path, wait=self._wait, writes=writes)

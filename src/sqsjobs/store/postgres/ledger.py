@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import re
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, Final, Self  # Any: asyncpg has no types
 
 import asyncpg
 
 from sqsjobs.batching import Batcher
-from sqsjobs.errors import ConfigurationError, SqsJobsError
+from sqsjobs.errors import ConfigurationError
 from sqsjobs.job import JobId
 from sqsjobs.store.base import JobRecord
 from sqsjobs.store.ear import Line
@@ -21,14 +20,12 @@ from sqsjobs.store.listing import JobQuery, Place
 from sqsjobs.store.postgres.client import PostgresClient
 from sqsjobs.store.postgres.rows import columns, entry, whole_record
 from sqsjobs.store.postgres.schema import MIGRATIONS, Statements
+from sqsjobs.store.retention import BITE, Retention
 from sqsjobs.store.unique_keys import key_digest
 
 __all__ = ["PostgresLedger"]
 
 _REFUSED: Final = Verdict(done=False)
-_PURGE_BATCH: Final = 500
-_PURGE_EVERY: Final = 60.0
-"""Seconds between two rounds of retention, of each process that writes; every round drops one batch at most."""
 _IDS_AT_ONCE: Final = 1000
 
 
@@ -49,8 +46,6 @@ class PostgresLedger:
         self.schema = schema
         self._statements = Statements(schema)
         self._closing = AsyncExitStack()
-        self._next_purge = 0.0
-        self._purging: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
         return f"{self.client.place} {self.schema}"
@@ -69,13 +64,11 @@ class PostgresLedger:
             self._writes = await opening.enter_async_context(
                 Batcher[Move, Verdict](self._write_many, max_items=200, concurrency=2)
             )
-            self._next_purge = asyncio.get_running_loop().time() + _PURGE_EVERY * random.uniform(0, 1)
+            self._retention = await opening.enter_async_context(Retention(self._drop_expired))
             self._closing = opening.pop_all()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        if self._purging:
-            await asyncio.wait([self._purging])
         await self._closing.aclose()
 
     async def read(self, ids: Sequence[JobId], keys: Sequence[Key] = ()) -> View:
@@ -98,7 +91,7 @@ class PostgresLedger:
         return self.client.line(self.schema)
 
     async def commit(self, moves: Sequence[Move], now: float) -> Verdict:
-        self._retain(now)
+        self._retention.look(now)
         if any(move.before and move.before.guessed for move in moves):
             return _REFUSED  # rows are written whole, so they have to be read
         if len(moves) == 1 and moves[0].after is not None:
@@ -106,26 +99,11 @@ class PostgresLedger:
         return await self._write_together(moves)
 
     async def purge(self, now: float) -> int:
-        dropped, most = 0, _PURGE_BATCH
-        while most == _PURGE_BATCH:
-            records, results = await self._purge_some(now)
-            dropped, most = dropped + records, max(records, results)
-        return dropped
+        return await self._retention.drop_all(now)
 
-    def _retain(self, now: float) -> None:
-        """Have what has expired dropped now and then by those who write, so that no cron job is needed."""
-        loop = asyncio.get_running_loop()
-        if loop.time() >= self._next_purge and (self._purging is None or self._purging.done()):
-            self._next_purge = loop.time() + _PURGE_EVERY * random.uniform(0.5, 1.5)
-            self._purging = loop.create_task(self._purge_quietly(now))
-
-    async def _purge_quietly(self, now: float) -> None:
-        with suppress(SqsJobsError):  # the next round comes
-            await self._purge_some(now)
-
-    async def _purge_some(self, now: float) -> tuple[int, int]:
-        ((records,),) = await self.client.rows(self._statements.drop_records, now, _PURGE_BATCH)
-        ((results,),) = await self.client.rows(self._statements.drop_results, now, _PURGE_BATCH)
+    async def _drop_expired(self, now: float) -> tuple[int, int]:
+        ((records,),) = await self.client.rows(self._statements.drop_records, now, BITE)
+        ((results,),) = await self.client.rows(self._statements.drop_results, now, BITE)
         return records, results
 
     async def _read_many(self, ids: list[JobId]) -> list[Entry | None]:
