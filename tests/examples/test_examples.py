@@ -57,37 +57,70 @@ def test_web_api(stage, promised):
         httpx.Client(base_url=_address(server), timeout=30) as client,
     ):
         seen = [
-            *_report_on(client, "to be or not to be"),
-            *_report_on(client, " "),
+            *_made_of(client, "/reports", {"text": "to be or not to be"}),
+            *_made_of(client, "/reports", {"text": " "}),
             *_looked_up(client, "/jobs/nonsense"),
         ]
     assert seen == promised.splitlines()
 
 
-def _report_on(client: httpx.Client, text: str) -> list[str]:
-    """Have a report made of a text, and return what a client sees."""
-    asked = {"text": text}
-    accepted = client.post("/reports", json=asked)
+@pytest.mark.parametrize("promised", ["flask_api/api.py"], indirect=True)
+def test_flask_api(stage, promised):
+    """The same without an event loop; a body that is no call of the task is refused at once."""
+    tea = {"item": "tea", "price": "3.50", "count": 2}
+    with (
+        stage.worker("flask_api.jobs:app", "invoices"),
+        stage.process("flask", "--app", "flask_api.api:api", "run", "--port", "0", stderr=subprocess.PIPE) as server,
+        httpx.Client(base_url=_address(server), timeout=30) as client,
+    ):
+        seen = [
+            *_made_of(client, "/invoices", {"customer": "Ada", "lines": [tea]}),
+            *_made_of(client, "/invoices", {"customer": "Bob", "lines": []}, then="DELETE"),
+            *_refused(client, "/invoices", {"customer": "Eve", "lines": [{"item": "tea"}]}),
+            *_looked_up(client, "/jobs/nonsense"),
+        ]
+        job = client.post("/invoices", json={"customer": "Ada", "lines": [tea]}).json()
+        tag = client.get(job["url"], params={"wait": 20}).headers["ETag"]
+        assert client.get(job["url"], headers={"If-None-Match": tag}).status_code == 304
+        strange: list[object] = [[], {}, {"customer": "Ada", "lines": [], "discount": 1}]
+        assert [client.post("/invoices", json=body).status_code for body in strange] == [422] * 3
+        assert client.get(job["url"], params={"wait": "nan"}).status_code == 200
+    assert seen == promised.splitlines()
+
+
+def _made_of(client: httpx.Client, path: str, asked: object, then: str = "") -> list[str]:
+    """Have a job made of what is asked for, see how it is, and do `then` with it; return what a client sees."""
+    accepted = client.post(path, json=asked)
     location = accepted.headers["Location"]
     template = location.replace(accepted.json()["id"], "<id>")
+    lines = [*_looked_up(client, location)]
+    if then:
+        lines += [f"{then} {location}", _told(client.request(then, location))]
     return [
-        f"POST /reports {json.dumps(asked)}",
+        f"POST {path} {json.dumps(asked)}",
         f"{accepted.status_code}, Location: {template}",
-        *(line.replace(location, template) for line in _looked_up(client, location)),
+        *(line.replace(location, template) for line in lines),
     ]
 
 
 def _looked_up(client: httpx.Client, location: str) -> list[str]:
-    answer = client.get(location, params={"wait": 20})
+    return [f"GET {location}?wait=20", _told(client.get(location, params={"wait": 20}))]
+
+
+def _refused(client: httpx.Client, path: str, asked: object) -> list[str]:
+    return [f"POST {path} {json.dumps(asked)}", _told(client.post(path, json=asked))]
+
+
+def _told(answer: httpx.Response) -> str:
     told = answer.json()
     parts = [told["status"], told.get("result") or told["error"]] if "status" in told else [told]
     words = " ".join(part if isinstance(part, str) else json.dumps(part) for part in parts)
-    return [f"GET {location}?wait=20", f"{answer.status_code} {words}"]
+    return f"{answer.status_code} {words}"
 
 
 def _address(server: subprocess.Popen[str]) -> str:
     assert server.stderr
     for line in server.stderr:
-        if found := re.search(r"running on (http://\S+)", line):
+        if found := re.search(r"[Rr]unning on (http://\S+)", line):
             return found[1]
     raise AssertionError("the server ended")
