@@ -6,6 +6,7 @@ import asyncio
 import ctypes
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -24,6 +25,16 @@ def where_am_i() -> dict[str, int | str]:
         "id": job.id,
         "attempt": job.attempt,
         "token": job.fencing_token,
+    }
+
+
+@task(queue="work", executor="process")
+def what_is_known() -> dict[str, list[str]]:
+    """The variables of the child, and of a program that it starts."""
+    started = subprocess.run(["env"], capture_output=True, text=True, check=True)
+    return {
+        "own": sorted(os.environ),
+        "started": sorted(line.partition("=")[0] for line in started.stdout.splitlines()),
     }
 
 

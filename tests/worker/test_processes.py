@@ -29,6 +29,7 @@ from sqsjobs.outcome import (
     TimedOut,
 )
 from sqsjobs.store.base import ClaimRequest
+from sqsjobs.worker.child_variables import keep_only
 
 
 def alive(pid: int) -> bool:
@@ -50,6 +51,36 @@ async def test_a_child_runs_one_job_after_the_other_with_its_context(rig):
     assert len({it["pid"] for it in told}) == 1
     assert [(it["attempt"], it["token"]) for it in told] == [(1, 1)] * 3
     assert not alive(told[0]["pid"])  # I15: no child outlives its worker
+
+
+SECRETS = ("SQSJOBS_SIGNING_KEYS", "SQSJOBS_ENCRYPTION_KEYS", "SQSJOBS_STORE", "AWS_SECRET_ACCESS_KEY", "DATABASE_URL")
+
+
+@pytest.mark.parametrize(
+    ("kept", "seen"),
+    [(None, {*SECRETS}), (("DATABASE_URL", "AWS_*"), {"DATABASE_URL", "AWS_SECRET_ACCESS_KEY"})],
+    ids=["all", "some"],
+)
+async def test_a_child_keeps_the_variables_that_were_named(rig, monkeypatch, kept, seen):
+    """S22: and so do the programs that it starts; the worker itself has lost nothing."""
+    for name in SECRETS:
+        monkeypatch.setenv(name, "a secret")
+    rig.know(pills.what_is_known)
+    job_id = await rig.send(pills.what_is_known)
+    async with rig.working(processes=1, child_variables=kept):
+        await rig.events.wait(ev.JobSettled)
+        known = json.loads((await rig.record(job_id)).result)
+    for variables in known.values():
+        assert {name for name in SECRETS if name in variables} == seen
+        assert "PATH" in variables
+    assert os.environ["SQSJOBS_SIGNING_KEYS"] == "a secret"
+
+
+def test_without_any_names_only_what_every_program_needs_is_kept():
+    """S22: names are exact, and beginnings end with a star."""
+    variables = dict.fromkeys([*SECRETS, "PATH", "LC_ALL", "PYTHONPATH", "PATHS", "aws_region"], "x")
+    keep_only((), variables)
+    assert set(variables) == {"PATH", "LC_ALL", "PYTHONPATH"}
 
 
 async def test_a_job_past_its_timeout_is_killed(rig, tmp_path):

@@ -57,6 +57,8 @@ class Work:
         wait: Seconds of a long poll.
         threads: Plain functions that run at once; by default as many as the concurrency.
         executor_processes: Tasks with executor="process" that run at once; by default one a processor.
+        child_variables: A variable that those processes keep of the worker's environment, besides PATH and the like, or
+            AWS_* for all that begin so. May be repeated; by default they keep all.
         allow_no_dlq: Take jobs from queues without a dead-letter queue; poison then stays in the queue.
         create_queues: First create queues that are missing, as queues apply does.
     """
@@ -69,6 +71,7 @@ class Work:
     wait: float = _DEFAULTS.wait
     threads: int | None = None
     executor_processes: int | None = None
+    child_variables: tuple[str, ...] = ()
     allow_no_dlq: bool = False
     create_queues: bool = False
 
@@ -290,6 +293,7 @@ def _options(work: Work) -> dict[str, Any]:
         "wait": work.wait,
         "threads": work.threads,
         "processes": work.executor_processes,
+        "child_variables": work.child_variables or None,
     }
     return options | {"allow_no_dlq": True} if work.allow_no_dlq else options
 

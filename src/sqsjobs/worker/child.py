@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from multiprocessing.connection import Connection
 from typing import Any, Final, Literal, Never, Protocol, cast
@@ -26,6 +26,7 @@ from sqsjobs.observability.levels import LogLines
 from sqsjobs.outcome import Failure
 from sqsjobs.task import Task
 from sqsjobs.worker.child_line import ChildLine
+from sqsjobs.worker.child_variables import keep_only
 from sqsjobs.worker.failure import Hiding, failure_of, is_final, portable, readable
 
 __all__ = ["BEGUN", "ChildAnswer", "ChildJob", "child_main"]
@@ -94,8 +95,10 @@ class _ParentLease:
     state = LeaseState.HELD
 
 
-def child_main(pipe: Connection) -> None:
-    """Serve jobs until the parent closes the pipe or dies."""
+def child_main(pipe: Connection, variables: Sequence[str] | None = None) -> None:
+    """Serve jobs until the parent closes the pipe or dies; of its environment keep only `variables`, if given."""
+    if variables is not None:
+        keep_only(variables)
     for number in (signal.SIGINT, signal.SIGTERM):  # a whole group may be signalled; it is the parent's to handle
         signal.signal(number, _leave_it_to_the_parent)
     requests = _Requests(pipe)

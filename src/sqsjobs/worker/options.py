@@ -47,6 +47,8 @@ class WorkerOptions:
             its followers a delivery.
         threads: plain functions that run at once; the concurrency by default.
         processes: functions with ``executor="process"`` that run at once; the processors by default.
+        child_variables: names (or beginnings with ``*``) of environment variables that the processes of functions with
+            ``executor="process"`` keep, besides PATH and the like; None: all of the worker's.
         allow_no_dlq: work on queues without a dead-letter queue; poison then stays in the queue, hidden.
         annotate_errors: whether dead letters carry the first 200 characters of the error's text.
     """
@@ -68,6 +70,7 @@ class WorkerOptions:
     fifo_receive: int = 1
     threads: int | None = None
     processes: int | None = None
+    child_variables: tuple[str, ...] | None = None
     allow_no_dlq: bool = False
     annotate_errors: bool = True
 
@@ -84,6 +87,8 @@ class WorkerOptions:
         _check(self.prefetch in ("auto", 0), "prefetch", '"auto" or 0', self.prefetch)
         _check(self.threads is None or self.threads >= 1, "threads", "1 or more", self.threads)
         _check(self.processes is None or self.processes >= 1, "processes", "1 or more", self.processes)
+        named = self.child_variables
+        _check(named is None or not isinstance(named, str), "child_variables", "a tuple of names", named)
         heartbeat = self.heartbeat
         if heartbeat is not None:
             _check(0 < heartbeat <= self.visibility / 2, "heartbeat", "at most half the visibility", heartbeat)

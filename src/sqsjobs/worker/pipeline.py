@@ -131,7 +131,11 @@ class Pipeline:
         self.executor = Executor(
             threads=options.threads or options.concurrency,
             processes=ProcessPool(
-                options.processes or os.cpu_count() or 1, around.app_path, around.app_changes, around.child_logs
+                options.processes or os.cpu_count() or 1,
+                around.app_path,
+                around.app_changes,
+                around.child_logs,
+                options.child_variables,
             ),
             middleware=around.middleware,
             keeps_results=self._claims.keeps_results,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Final, assert_never
@@ -63,6 +63,7 @@ class ProcessPool:
         app_path: ``module:attribute`` of the app, so that a child can open it; or None.
         app_changes: what the app was configured with since it was imported; a child does the same.
         logs: how children write their log lines; None leaves it to the app.
+        variables: of this process's environment that children keep, besides what every program may need; None: all.
     """
 
     def __init__(
@@ -71,12 +72,14 @@ class ProcessPool:
         app_path: str | None,
         app_changes: Mapping[str, str] | None = None,
         logs: LogLines | None = None,
+        variables: Sequence[str] | None = None,
     ) -> None:
         self.slots = asyncio.Semaphore(size)
         """To be had before `run`."""
         self._app_path = app_path
         self._app_changes = app_changes or {}
         self._logs = logs
+        self._variables = variables
         self._idle: list[_Child] = []
         self._encode = msgspec.json.Encoder().encode
 
@@ -91,7 +94,7 @@ class ProcessPool:
             ChildDied: if the child died, also where it was killed because `run` was asked to end.
             RemoteError: what the function raised; or one of the steering requests.
         """
-        child = self._idle_child() or await _Child.start()
+        child = self._idle_child() or await _Child.start(self._variables)
         try:
             with run.stopped_by(child.kill):
                 request = self._request(task, job, context, keeps_result=keeps_result)
@@ -166,9 +169,9 @@ class _Child:
         self._decode = msgspec.json.Decoder(ChildAnswer).decode
 
     @classmethod
-    async def start(cls) -> _Child:
+    async def start(cls, variables: Sequence[str] | None) -> _Child:
         ours, theirs = _SPAWN.Pipe()
-        process = _SPAWN.Process(target=child_main, args=(theirs,), name="sqsjobs-child", daemon=True)
+        process = _SPAWN.Process(target=child_main, args=(theirs, variables), name="sqsjobs-child", daemon=True)
         await asyncio.to_thread(process.start)
         theirs.close()
         return cls(process, ours)
