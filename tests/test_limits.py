@@ -8,7 +8,7 @@ import tracemalloc
 from contextlib import suppress
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sqsjobs import EnqueueRejected, EnvelopeOverLimit, limits
@@ -85,6 +85,8 @@ json_like = st.text(st.sampled_from('[]{},"\\1a '), max_size=60)
 
 @settings(max_examples=1500)
 @given(json_like)
+@example('111""1')
+@example('[[[111"[[[[aaaaaaa"1')
 def test_the_close_look_sees_what_a_slow_one_sees(text):
     """S15: with tiny limits and chunks, so that strings, escapes and numbers cross their borders."""
     if "\\" in text.replace("\\\\", "").replace('\\"', "") or not _escapes_in_strings(text):
@@ -131,6 +133,7 @@ def _reference(text: str) -> str:
             next(characters, "")
         elif character == '"':
             in_string = not in_string
+            digits = 0
         elif not in_string:
             depth += (character in "[{") - (character in "]}")
             items += character in "[{,"

@@ -83,6 +83,7 @@ class WorkerProcess:
         self.process = process
         self.port = port
         self.lines: list[str] = []
+        self._started = asyncio.Event()
         self._reading = asyncio.create_task(self._read())
 
     @property
@@ -93,9 +94,16 @@ class WorkerProcess:
         assert self.process.stderr is not None
         async for line in self.process.stderr:
             self.lines.append(line.decode(errors="replace"))
+            if b'"worker started"' in line:
+                self._started.set()
 
     def send(self, signum: int) -> None:
         self.process.send_signal(signum)
+
+    async def started(self, within: float = 40) -> None:
+        """Return when it polls, and so ends well on a signal; one that still imports its app just dies of it."""
+        async with asyncio.timeout(within):
+            await self._started.wait()
 
     async def ended(self, within: float = 40) -> int:
         async with asyncio.timeout(within):

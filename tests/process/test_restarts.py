@@ -43,6 +43,7 @@ async def test_a_rolling_restart_loses_no_job_of_either_version(field: Ground) -
             while field.phases("work") != {"in_flight": 20}:
                 await asyncio.sleep(0.1)
         for worker in first:
+            await worker.started()
             await replace(field, worker)
             handles += [await old.enqueue(number=n) for n in range(len(handles), len(handles) + 10)]
         await field.reports.until(lambda reports: len(reports.ended()) == 60, within=80)
