@@ -38,6 +38,7 @@ class TaskCodec:
         self._function = function
         self._redact = redact
         self._signature = _checked_signature(function, task) if function else None
+        self._positional = _positional(self._signature) if self._signature else ()
         self._decoders: _Decoders | None = None
 
     @classmethod
@@ -94,14 +95,19 @@ class TaskCodec:
         Raises:
             InvalidArguments: if the call does not fit the signature, or a value has no JSON form.
         """
-        arguments = self._bound(args, kwargs)
+        arguments = self._named(args, kwargs)
         try:
             raw = encoder.encode(arguments)
         except _UNENCODABLE as error:
+            self._check_fits(args, kwargs)
             raise InvalidArguments(self.task, _blamed(arguments, error, self.redaction)) from None
         if b"null" in raw:  # what JSON makes of NaN, too
             self._refuse_non_finite(arguments)
-        self.decode_arguments(raw)
+        try:
+            self.decode_arguments(raw)
+        except InvalidArguments:
+            self._check_fits(args, kwargs)
+            raise
         return raw
 
     def decode_arguments(self, raw: bytes) -> dict[str, Any]:
@@ -147,15 +153,23 @@ class TaskCodec:
             problem = _NOT_SAID if "return" in self._decoders.redaction else _explained(error)
             raise InvalidResult(self.task, problem) from None
 
-    def _bound(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> Mapping[str, object]:
+    def _named(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> Mapping[str, object]:
+        """Return the arguments by name; the decoder sees whether all are there, at a tenth of what binding them costs."""
+        if not args:
+            return kwargs
+        if self._signature is None:
+            raise InvalidArguments(self.task, "its signature is not known here, so its arguments are given by name")
+        if len(args) > len(self._positional) or not kwargs.keys().isdisjoint(self._positional[: len(args)]):
+            self._check_fits(args, kwargs)
+        return {**dict(zip(self._positional, args, strict=False)), **kwargs}
+
+    def _check_fits(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> None:
+        """Raise `InvalidArguments` in Python's own words if a name is missing, unknown, or given twice."""
         if self._signature:
             try:
-                return self._signature.bind(*args, **kwargs).arguments
+                self._signature.bind(*args, **kwargs)
             except TypeError as error:
                 raise InvalidArguments(self.task, str(error)) from None
-        if args:
-            raise InvalidArguments(self.task, "its signature is not known here, so its arguments are given by name")
-        return kwargs
 
     def _refuse_non_finite(self, arguments: Mapping[str, object]) -> None:
         for name, value in arguments.items():
@@ -192,6 +206,10 @@ def _checked_signature(function: Callable[..., object], task: str) -> inspect.Si
                 f"declare every parameter by itself"
             )
     return signature
+
+
+def _positional(signature: inspect.Signature) -> tuple[str, ...]:
+    return tuple(it.name for it in signature.parameters.values() if it.kind is it.POSITIONAL_OR_KEYWORD)
 
 
 def _decoders(

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Generic, NewType, TypeVar
-from uuid import UUID
 
 import msgspec
 
@@ -36,11 +35,11 @@ def new_job_id() -> JobId:
 
     The random bits come from the operating system at every call, so ids do not repeat after a fork.
     """
-    milliseconds = time.time_ns() // 1_000_000
+    # No `UUID` is made: it checks and keeps what is known here, and costs five times as much.
     random = int.from_bytes(os.urandom(10))
-    value = (milliseconds & (1 << 48) - 1) << 80 | 0x7 << 76 | (random >> 68 & 0xFFF) << 64
-    value |= 0b10 << 62 | random & (1 << 62) - 1
-    return JobId(str(UUID(int=value)))
+    text = f"{time.time_ns() // 1_000_000 << 80 | random:032x}"
+    variant = "89ab"[random >> 62 & 0b11]
+    return JobId(f"{text[:8]}-{text[8:12]}-7{text[13:16]}-{variant}{text[17:20]}-{text[20:]}")
 
 
 def checked_job_id(text: str) -> JobId:

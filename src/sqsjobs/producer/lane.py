@@ -118,13 +118,18 @@ class Lane:
     async def __aexit__(self, *exc_info: object) -> None:
         await self._batcher.__aexit__(*exc_info)
 
-    async def deliver(self, entry: Outgoing) -> SqsJobsError | None:
-        """Send the message, again and again if need be; return why SQS does not (surely) have it."""
+    def submit(self, entry: Outgoing) -> asyncio.Future[Answer]:
+        """Put the message into a batch; the future has what became of this try, from which `deliver` goes on."""
         entry.deadline = asyncio.get_running_loop().time() + self._policy.deadline
+        return self._batcher.submit_nowait(entry)
+
+    async def deliver(self, entry: Outgoing, first: asyncio.Future[Answer] | None = None) -> SqsJobsError | None:
+        """Send the message, again and again if need be; return why SQS does not (surely) have it."""
+        trying = first or self.submit(entry)
         patience = self._patience(entry.deadline)
         while True:
             try:
-                answer = await self._batcher.submit(entry)
+                answer = await trying
             except SqsJobsError as error:
                 return error
             if isinstance(answer, Sent):
@@ -134,6 +139,7 @@ class Lane:
             if pause is None:
                 return _final_error(entry, answer)
             await asyncio.sleep(pause)
+            trying = self._batcher.submit_nowait(entry)
 
     async def _send_in_order(self, entries: list[Outgoing]) -> list[Answer]:
         """Send to a FIFO queue until all is settled, before anything that was submitted later."""

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from random import Random
 from typing import Any, Final, Self, TypeAlias, TypeVar
@@ -20,11 +21,11 @@ from sqsjobs.errors import EnqueueUncertain, NoJobStore, SqsJobsError, StoreErro
 from sqsjobs.events import JobEnqueued, JobNotEnqueued, Observer, StoreFailed
 from sqsjobs.job import Call, Job, JobId, JobStatus, new_job_id
 from sqsjobs.producer.lane import Lane, Outgoing, Stops
-from sqsjobs.producer.tries import RetryBudget, SendPolicy
+from sqsjobs.producer.tries import Answer, RetryBudget, SendPolicy
 from sqsjobs.sealing import Sealing
 from sqsjobs.sending import message_of
 from sqsjobs.store.base import JobRecord, JobStore
-from sqsjobs.transport.base import Transport
+from sqsjobs.transport.base import Sent, Transport
 
 __all__ = ["Enqueued", "NotEnqueued", "Producer", "SendOutcome"]
 
@@ -92,7 +93,8 @@ class Producer:
         self._budget = RetryBudget(self._policy.retry_rate, self._policy.retry_burst)
         self._lanes: dict[str, Lane] = {}
         self._open_lanes = AsyncExitStack()
-        self._under_way: set[asyncio.Task[Any]] = set()
+        self._under_way: set[asyncio.Future[Any]] = set()
+        self._at_once = store is None and self._sealing.is_immediate
 
     async def __aenter__(self) -> Self:
         return self
@@ -104,7 +106,10 @@ class Producer:
 
     async def send(self, call: Call[object]) -> SendOutcome:
         """Send one call. A caller who is cancelled does not take it back: it is sent, and its record is true."""
-        return await self._uncancelled(self._send(Outgoing(call, self._job(call))))
+        entry = Outgoing(call, self._job(call))
+        if self._at_once:
+            return await self._admit(entry) or await self._submitted(entry)
+        return await self._uncancelled(self._send(entry))
 
     async def send_many(self, calls: Iterable[Call[object]]) -> AsyncIterator[SendOutcome]:
         """Send any number of calls, a chunk at a time; yield their outcomes in order.
@@ -150,10 +155,26 @@ class Producer:
         return error
 
     async def _uncancelled(self, sending: Coroutine[Any, Any, T]) -> T:
-        task = asyncio.get_running_loop().create_task(sending)
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
-        return await asyncio.shield(task)
+        return await asyncio.shield(self._counted(asyncio.get_running_loop().create_task(sending)))
+
+    def _counted(self, future: asyncio.Future[T]) -> asyncio.Future[T]:
+        self._under_way.add(future)
+        future.add_done_callback(self._under_way.discard)
+        return future
+
+    async def _submitted(self, entry: Outgoing) -> SendOutcome:
+        """Send a message for which nothing is to be waited for, without a task, unless the first try fails."""
+        outcome: asyncio.Future[SendOutcome] = asyncio.get_running_loop().create_future()
+        tried = (await self._lane(entry.job.queue)).submit(entry)
+        tried.add_done_callback(partial(self._tried, entry, self._counted(outcome)))
+        return await asyncio.shield(outcome)
+
+    def _tried(self, entry: Outgoing, outcome: asyncio.Future[SendOutcome], tried: asyncio.Future[Answer]) -> None:
+        if not tried.cancelled() and tried.exception() is None and isinstance(tried.result(), Sent):
+            outcome.set_result(self._enqueued(entry))
+            return
+        more = self._counted(asyncio.get_running_loop().create_task(self._deliver(entry, tried)))
+        more.add_done_callback(partial(_hand_on, outcome))
 
     async def _send(self, entry: Outgoing) -> SendOutcome:
         return await self._admit(entry) or await self._deliver(entry)
@@ -218,12 +239,11 @@ class Producer:
     def _kept(self, body: str) -> str | None:
         return body if self._keep_envelopes and len(body) <= _LARGEST_KEPT else None
 
-    async def _deliver(self, entry: Outgoing) -> SendOutcome:
+    async def _deliver(self, entry: Outgoing, first: asyncio.Future[Answer] | None = None) -> SendOutcome:
         """Send the message; the record of a job that SQS certainly does not have is removed."""
-        error = await (await self._lane(entry.job.queue)).deliver(entry)
+        error = await (await self._lane(entry.job.queue)).deliver(entry, first)
         if error is None:
-            self._tell(JobEnqueued(entry.job.id, entry.job.task, entry.job.queue))
-            return Enqueued(entry.job.id)
+            return self._enqueued(entry)
         if not isinstance(error, EnqueueUncertain):
             await self._remove_record(entry.job.id)
         return self._not_enqueued(entry, error)
@@ -243,10 +263,23 @@ class Producer:
         except StoreError as error:  # the caller hears what matters, the rejection; the record expires
             self._tell(StoreFailed("remove", str(error)))
 
+    def _enqueued(self, entry: Outgoing) -> Enqueued:
+        self._tell(JobEnqueued(entry.job.id, entry.job.task, entry.job.queue))
+        return Enqueued(entry.job.id)
+
     def _not_enqueued(self, entry: Outgoing, error: SqsJobsError) -> NotEnqueued:
         uncertain = isinstance(error, EnqueueUncertain)
         self._tell(JobNotEnqueued(entry.job.id, entry.job.task, entry.job.queue, str(error), uncertain))
         return NotEnqueued(entry.job.id, error)
+
+
+def _hand_on(outcome: asyncio.Future[T], ended: asyncio.Task[T]) -> None:
+    if ended.cancelled():
+        outcome.cancel()
+    elif (error := ended.exception()) is not None:
+        outcome.set_exception(error)
+    else:
+        outcome.set_result(ended.result())
 
 
 def _checked(calls: Iterable[Call[object]]) -> Iterator[Call[object]]:

@@ -103,6 +103,11 @@ class Sealing:
         return self.signing is None or self.signing.signer is not None
 
     @property
+    def is_immediate(self) -> bool:
+        """Whether sealing waits for nothing: no key service, and no blobs."""
+        return self.encryption is None and self.blobs is None
+
+    @property
     def problem(self) -> str:
         """Why a key service did not answer the last time, or empty."""
         return self.encryption.problem if self.encryption else ""

@@ -242,9 +242,13 @@ class Pipeline:
         room = len(self.dispatcher) < 3 * self._options.concurrency + _IN_HAND_SPARE
         if room:
             self.poller.poll_idle()
+        started = False
         while (held := self.intake.start_next()) is not None:
             self.dispatcher.start(held)
-        if room:
+            started = True
+        if room and started:  # jobs begin first: somebody waits for them
+            asyncio.get_running_loop().call_soon(self.poller.poll_busy, context=self._home)
+        elif room:
             self.poller.poll_busy()
         if self._options.burst and not len(self.dispatcher) and self.intake.drained:
             self._stop.ask("the queues are empty")
