@@ -442,9 +442,10 @@ async def test_unique_needs_a_store():
 # Cancellation and endings ---------------------------------------------------------------------------
 
 
-async def test_a_cancelled_caller_takes_nobody_down_and_its_own_record_is_true():
+@pytest.mark.parametrize("recorded", [True, False])
+async def test_a_cancelled_caller_takes_nobody_down_and_its_own_record_is_true(recorded):
     gate = asyncio.Event()
-    async with Rig(waits_for(gate), store=MemoryStore()) as rig:
+    async with Rig(waits_for(gate), store=MemoryStore() if recorded else None) as rig:
         sends = [asyncio.create_task(rig.send(call(n))) for n in range(3)]
         while not rig.transport.requests:
             await asyncio.sleep(0)
@@ -484,14 +485,23 @@ async def test_a_cancelled_send_many_stops_after_the_chunk_that_is_on_its_way():
     assert sorted(rig.queued()) == [0, 1, 2, 3, 4]
 
 
-async def test_leaving_waits_for_what_is_on_its_way():
+@pytest.mark.parametrize("recorded", [True, False])
+@pytest.mark.parametrize("cancelled", [True, False])
+async def test_leaving_waits_for_what_is_on_its_way_and_tried_again(recorded, cancelled):
     gate = asyncio.Event()
-    async with Rig(waits_for(gate)) as rig:
+    async with Rig(waits_for(gate, refuses(0)), store=MemoryStore() if recorded else None) as rig:
         send = asyncio.create_task(rig.send(call()))
         while not rig.transport.requests:
             await asyncio.sleep(0)
+        if cancelled:
+            send.cancel()
         gate.set()
-    assert isinstance(await send, Enqueued)
+    assert len(rig.transport.requests) == 2
+    assert rig.queued() == [0]
+    assert [type(event) for event in rig.events] == [JobEnqueued]
+    await asyncio.wait([send])
+    assert send.cancelled() == cancelled
+    assert cancelled or isinstance(send.result(), Enqueued)
 
 
 async def test_many_calls_are_taken_from_their_source_a_chunk_at_a_time():

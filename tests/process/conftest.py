@@ -11,6 +11,15 @@ from tests.process.rig import Ground, ground
 
 from sqsjobs import App
 
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the tests of this folder on one of pytest-xdist's workers: they wait more than they compute, and have deadlines."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.xdist_group("process"))
+
 
 @pytest.fixture
 async def field(tmp_path: Path) -> AsyncIterator[Ground]:
