@@ -23,6 +23,7 @@ class Settings:
     Attributes:
         app: ``module:attribute`` of the app that commands work on (``SQSJOBS_APP``, key ``app``).
         store: URL of the job store (``SQSJOBS_STORE``, key ``store``).
+        blobs: URL of where large arguments and results are kept (``SQSJOBS_BLOBS``, key ``blobs``).
         tracking: how much is recorded (``SQSJOBS_TRACKING``, key ``tracking``).
         queue_prefix: put before every queue name (``SQSJOBS_QUEUE_PREFIX``, key ``queue-prefix``).
         endpoint_url: of another server than AWS's (``AWS_ENDPOINT_URL_SQS``, ``AWS_ENDPOINT_URL``, key ``endpoint-url``).
@@ -42,6 +43,7 @@ class Settings:
 
     app: str | None = None
     store: str | None = None
+    blobs: str | None = None
     tracking: str | None = None
     queue_prefix: str | None = None
     endpoint_url: str | None = None
@@ -73,6 +75,7 @@ class Settings:
 _VARIABLES: Final[Mapping[str, tuple[str, ...]]] = {
     "app": ("SQSJOBS_APP",),
     "store": ("SQSJOBS_STORE",),
+    "blobs": ("SQSJOBS_BLOBS",),
     "tracking": ("SQSJOBS_TRACKING",),
     "queue_prefix": ("SQSJOBS_QUEUE_PREFIX",),
     "endpoint_url": ("AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL"),

@@ -54,7 +54,8 @@ class App(Jobs):
         signing: the keys with which envelopes are signed and verified; None for none.
         encryption: the keys with which envelopes are encrypted and decrypted; None for none.
         compress_over: bytes of an envelope above which it is compressed; None for never.
-        blobs: where large arguments and results are kept, `S3Blobs` or `FileBlobs`; without, they are refused.
+        blobs: where large arguments and results are kept, `S3Blobs` or `FileBlobs`, or its URL; None for nowhere, where
+            they are refused.
         callbacks: where the outcomes of jobs may be posted, and how they are signed; None for nowhere.
         keep_envelopes: whether records keep the envelopes of jobs, arguments and all, so that `JobHandle.retry` can
             send them again; those that are encrypted are kept so.
@@ -83,7 +84,7 @@ class App(Jobs):
         signing: Signing | Unset | None = UNSET,
         encryption: Encryption | Unset | None = UNSET,
         compress_over: int | Unset | None = UNSET,
-        blobs: Blobs | None = None,
+        blobs: str | Blobs | Unset | None = UNSET,
         callbacks: Callbacks | Unset | None = UNSET,
         keep_envelopes: bool = True,
         environment: str | None = None,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict, Unp
 from sqsjobs.app.layers import callbacks_of, compression_of, encryption_of, signing_of
 from sqsjobs.app.session import Backends
 from sqsjobs.blobs import Blobs
+from sqsjobs.blobs.opening import open_blobs
 from sqsjobs.callbacks import Callbacks
 from sqsjobs.clock import Clock, CorrectedClock, SystemClock
 from sqsjobs.errors import ConfigurationError
@@ -44,6 +45,7 @@ class PlanChanges(TypedDict, total=False):
     """What `Plan.changed` takes beside observers."""
 
     store: str | JobStore | Unset | None
+    blobs: str | Blobs | Unset | None
     transport: Transport | None
     queue_prefix: str | None
     endpoint_url: str | None
@@ -71,7 +73,7 @@ class Plan:
         signing: the keys of signatures, or None for none.
         encryption: the keys of encryption, or None for none.
         compress_over: bytes above which an envelope is compressed, or None for never.
-        blobs: where large arguments and results are kept, or None.
+        blobs: where large arguments and results are kept, its URL, or None for nowhere.
         callbacks: where callbacks may go, or None for nowhere.
         environment: what envelopes are bound to beside their queue.
         keep_envelopes: whether records keep envelopes.
@@ -88,7 +90,7 @@ class Plan:
     signing: Signing | Unset | None = UNSET
     encryption: Encryption | Unset | None = UNSET
     compress_over: int | Unset | None = UNSET
-    blobs: Blobs | None = None
+    blobs: str | Blobs | Unset | None = UNSET
     callbacks: Callbacks | Unset | None = UNSET
     environment: str | None = None
     keep_envelopes: bool = True
@@ -108,12 +110,13 @@ class Plan:
         """
         observer = fan_out(self.observers)
         tracking = checked_tracking(self.tracking or settings.tracking or "full")
-        store = self._store(settings) if tracking != "off" else None
+        blobs = self._blobs(settings)
+        store = self._store(settings, blobs) if tracking != "off" else None
         transport = self._transport(settings, observer)
         clock = self._clock_by(transport)
         return Backends(
             transport=transport,
-            sealing=self._sealing(settings, transport, clock),
+            sealing=self._sealing(settings, transport, blobs, clock),
             store=store,
             tracking=tracking if store else "off",
             observer=observer,
@@ -150,10 +153,14 @@ class Plan:
         """Return the job store, or its URL, as it is said here or in the settings."""
         return settings.store if self.store is UNSET else self.store
 
-    def _store(self, settings: Settings) -> JobStore | None:
+    def _blobs(self, settings: Settings) -> Blobs | None:
+        chosen = settings.blobs if self.blobs is UNSET else self.blobs
+        return open_blobs(chosen, region=self.region or settings.region) if isinstance(chosen, str) else chosen
+
+    def _store(self, settings: Settings, blobs: Blobs | None) -> JobStore | None:
         chosen = self.chosen_store(settings)
         store = open_store(chosen, region=self.region or settings.region) if isinstance(chosen, str) else chosen
-        return SpillingStore(store, self.blobs) if store and self.blobs else store
+        return SpillingStore(store, blobs) if store and blobs else store
 
     def _transport(self, settings: Settings, observer: Observer) -> Transport:
         if self.transport:
@@ -170,7 +177,7 @@ class Plan:
         server_time: ServerTime | None = getattr(transport, "server_time", None)
         return CorrectedClock(self.clock, server_time.correction) if server_time else self.clock
 
-    def _sealing(self, settings: Settings, transport: Transport, clock: Clock) -> Sealing:
+    def _sealing(self, settings: Settings, transport: Transport, blobs: Blobs | None, clock: Clock) -> Sealing:
         return Sealing(
             signing=signing_of(settings) if self.signing is UNSET else self.signing,
             encryption=encryption_of(settings) if self.encryption is UNSET else self.encryption,
@@ -178,7 +185,7 @@ class Plan:
             # The name that others know the queue by; a transport of the program's own may add no prefix at all.
             queue_prefix=getattr(transport, "queue_prefix", ""),
             environment=settings.environment or "" if self.environment is None else self.environment,
-            blobs=self.blobs,
+            blobs=blobs,
             clock=clock,
         )
 

@@ -70,6 +70,8 @@ def opened_later(app: str, backends: Backends) -> App:
     lone = App("sqsjobs", transport=MemoryTransport())
     if backends.store is not None:
         lone.configure(store=backends.store)
+    if backends.blobs is not None:
+        lone.configure(blobs=backends.blobs)
     return lone
 
 

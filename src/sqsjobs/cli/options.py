@@ -54,12 +54,14 @@ class Backends:
         region: The AWS region of the queues.
         queue_prefix: Put before every queue name.
         store: The job store, such as sqlite:///jobs.db.
+        blobs: Where large arguments and results are kept, such as s3://bucket/prefix.
     """
 
     endpoint_url: str | None = None
     region: str | None = None
     queue_prefix: str | None = None
     store: str | None = None
+    blobs: str | None = None
 
 
 NO_BACKENDS = Backends()

@@ -91,6 +91,7 @@ class MemoryApp:
             signing=None,
             encryption=None,
             compress_over=None,
+            blobs=None,
             callbacks=self._callbacks(before),
             observers=(*before.observers, self.events, self._starts),
             clock=self.clock,
