@@ -37,6 +37,7 @@ jobs = st.builds(
     epoch=st.integers(0, 10**6),
     attempts=st.integers(0, 10**6),
     not_before=st.none() | st.floats(0, 4e9),
+    callback=st.none() | text.filter(bool),
 )
 
 
@@ -49,7 +50,7 @@ def test_a_job_comes_back_as_it_was_sent(job):
     again = decode(body, queue="work", message_id="m" * 36, group=job.group)
     assert json.loads(again.arguments) == json.loads(job.arguments)
     assert {**again.headers} == {**job.headers}
-    for field in ("id", "task", "queue", "enqueued_at", "group", "epoch", "attempts", "not_before"):
+    for field in ("id", "task", "queue", "enqueued_at", "group", "epoch", "attempts", "not_before", "callback"):
         assert getattr(again, field) == getattr(job, field)
 
 
@@ -117,6 +118,9 @@ def test_a_newer_version_is_told_apart_whatever_else_it_changes(body):
         ('{"sqsjobs": 1, "task": "t", "epoch": -1}', "epoch"),
         ('{"sqsjobs": 1, "task": "t", "headers": []}', "headers"),
         ('{"sqsjobs": 1, "task": "t", "enqueued_at": "now"}', "enqueued_at"),
+        ('{"sqsjobs": 1, "task": "t", "callback": ""}', "callback"),
+        ('{"sqsjobs": 1, "task": "t", "callback": ["https://a.example"]}', "callback"),
+        ('{"sqsjobs": 1, "task": "t", "callback": "' + "x" * 2049 + '"}', "callback"),
         ('{"sqsjobs": 1, "task": "t", "not_before": NaN}', "not JSON"),
         ('{"sqsjobs": 1, "task": "t", "not_before": 1e999}', "not_before"),
         ('{"sqsjobs": 1, "task": "t", "not_before": 1e300}', "not_before"),
@@ -143,7 +147,18 @@ BODY = encode(
         values.map(json.dumps),
         st.dictionaries(
             st.sampled_from(
-                ["sqsjobs", "task", "id", "args", "headers", "enqueued_at", "epoch", "attempts", "not_before"]
+                [
+                    "sqsjobs",
+                    "task",
+                    "id",
+                    "args",
+                    "headers",
+                    "enqueued_at",
+                    "epoch",
+                    "attempts",
+                    "not_before",
+                    "callback",
+                ]
             ),
             values | st.just(1),
         ).map(json.dumps),

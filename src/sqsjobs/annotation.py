@@ -19,7 +19,7 @@ class Annotation(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         reason: ``invalid-envelope``, that of an `UntrustedEnvelope`, ``invalid-arguments``, ``payload-missing``, ``payload-mismatch``,
-            ``unknown-task``, ``unsupported-version``, ``exhausted``,
+            ``unknown-task``, ``unsupported-version``, ``callback-refused``, ``exhausted``,
             ``failed`` (for good), ``timed-out`` (for good), ``rejected``, ``crash-limit`` or ``retention``.
         queue: the queue it came from.
         worker: which worker put it here.

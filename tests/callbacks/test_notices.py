@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 
+import anyio
 import pytest
 from tests.callbacks.receiver import KEY
+from tests.worker import pills
 from tests.worker.virtual import virtually
 
 from sqsjobs import Callbacks, Discard, Reject, Retry, Webhook, constant, exponential
@@ -17,8 +19,9 @@ from sqsjobs.callbacks.posting import Answer, Post
 from sqsjobs.envelope import encode
 from sqsjobs.errors import CallbackFailed
 from sqsjobs.job import JobStatus
-from sqsjobs.outcome import AlreadyEnded, Failed, Succeeded, Unknown
+from sqsjobs.outcome import Failed, Succeeded, Unknown
 from sqsjobs.store.base import JobRecord
+from sqsjobs.transport.model import Fault, NoAnswer
 
 URL = "https://shop.example/hooks?token=s3cret-in-the-url"
 ONCE = Retry(max_attempts=1)
@@ -254,26 +257,49 @@ async def test_a_worker_that_cannot_send_the_callback_keeps_the_message(rig):
     assert rig.messages() == []
 
 
+@pytest.mark.parametrize("with_store", [True, False])
+@pytest.mark.parametrize("heard", range(8))
+@pytest.mark.parametrize("last", [Fault(before=NoAnswer()), Fault(after=NoAnswer())], ids=["unheard", "unanswered"])
 @virtually
-async def test_a_crash_between_the_record_and_the_callback_loses_nothing(rig):
-    """The record has the end, the message is still there, and nobody was told: its next delivery tells."""
+async def test_whatever_sqs_hears_last_of_a_worker_the_callback_is_not_lost(rig, heard, last, with_store):
+    """A worker is cut off after each of its calls in turn, that call answered or not, and dies; the next one tells, by the same id."""
+    if not with_store:
+        rig.store = None
     callbacks, receivers = serve(rig)
 
     @rig.task()
     async def job() -> int:
         return 7
 
-    job = rig.job(job, callback=URL)
-    await rig.send_body(encode(job))
-    await rig.drain()  # a worker without callbacks: it parks the message
-    assert rig.events.one(ev.JobSettled).outcome.code == "callback-refused"
-    ended = JobRecord(job.id, "job", "work", JobStatus.SUCCEEDED, epoch=1, ended_at=rig.clock.wall(), result=b"7")
-    await rig.store.insert(ended)
-    async with rig.working(callbacks=callbacks):
-        await rig.events.wait(ev.JobEnded, lambda event: event.job.task == CALLBACK_TASK)
-    (told,) = receivers.read(rig)
-    assert (told["type"], told["data"]["result"]) == ("job.succeeded", 7)
-    assert rig.events.count(ev.JobSettled, lambda event: event.outcome == AlreadyEnded(JobStatus.SUCCEEDED)) == 1
+    job_id = await rig.send(job, callback=URL)
+    async with rig.working(callbacks=callbacks) as worker:
+        await cut_off(rig, after=heard, last=last)
+        worker.stop("it dies")
+        worker.stop("at once")
+    rig.sqs.faults = None
+    await asyncio.sleep(200)  # what it had in hand is seen again
+    await rig.drain(callbacks=callbacks)
+    assert {told["data"]["id"] for told in receivers.read(rig)} == {job_id}
+    assert len(set(receivers.ids)) == 1
+    assert rig.messages() == []
+
+
+async def cut_off(rig, *, after: int, last: Fault) -> None:
+    """Let SQS hear so many more calls, the last of them in its own way, and then none; wait until it is so."""
+    calls = 0
+    silent = asyncio.Event()
+
+    def fault(operation: str, queue: str | None) -> Fault | None:
+        nonlocal calls
+        calls += 1
+        if calls > after:
+            silent.set()
+            return Fault(before=NoAnswer()) if calls > after + 1 else last
+        return None
+
+    rig.sqs.faults = fault
+    with anyio.move_on_after(30):
+        await silent.wait()
 
 
 # Tries ----------------------------------------------------------------------------------------------
@@ -423,6 +449,18 @@ async def test_a_result_that_has_no_json_fails_no_job_that_keeps_none(rig):
     await rig.drain(callbacks=callbacks)
     (told,) = receivers.read(rig)
     assert (told["type"], told["data"]["result_left_out"]) == ("job.succeeded", True)
+
+
+async def test_a_child_process_tells_its_result_where_no_store_keeps_it(rig):
+    """And what it cannot tell fails no job."""
+    rig.store = None
+    callbacks, receivers = serve(rig)
+    rig.know(pills.raises)
+    for what in ("told", "not json"):
+        await rig.send(pills.raises, what=what, callback=URL)
+    await rig.drain(callbacks=callbacks, processes=1)
+    told = {each["data"].get("result"): each["type"] for each in receivers.read(rig)}
+    assert told == {"told": "job.succeeded", None: "job.succeeded"}
 
 
 @virtually

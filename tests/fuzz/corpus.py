@@ -71,7 +71,7 @@ JOBS: Final = (
         {"order": {"id": "6f1c5f4e-1c1b-4a57-9e0e-0d3a1f9a7c11", "at": "2026-11-21T12:00:00Z", "total": "9.90"}},
     ),
     _job(4, "anything", {"value": [None, True, {"k": [1.5e3, "\u00e9\u20ac\U0001f600"]}]}, epoch=3, attempts=2),
-    _job(5, "add", {"a": 1, "b": 2}, not_before=NOW + 60, group="tenant-1"),
+    _job(5, "add", {"a": 1, "b": 2}, not_before=NOW + 60, group="tenant-1", callback="https://shop.example/hooks?a=b"),
     _job(6, "anything", {"value": {f"k{n}": [n] * 9 for n in range(12)}}),
 )
 

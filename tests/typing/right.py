@@ -122,7 +122,9 @@ async def enqueue() -> None:
     assert_type(await job.status(), JobStatus)
     assert_type(job.deduplicated, bool)
     assert_type(await count.enqueue(words=["a"]), JobHandle[int])
-    later = resize.using(delay=timedelta(minutes=5), group="tenant-7", headers={"a": "b"}).using(unique="u", queue="q")
+    later = resize.using(delay=timedelta(minutes=5), group="tenant-7", headers={"a": "b"}).using(
+        unique="u", queue="q", callback="https://a.example"
+    )
     assert_type(await later.enqueue("in", width=90), JobHandle[Thumb])
 
 

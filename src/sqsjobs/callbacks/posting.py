@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from sqsjobs.callbacks.addresses import Network, checked_addresses
 from sqsjobs.callbacks.destinations import Destination
-from sqsjobs.errors import CallbackFailed
+from sqsjobs.errors import CallbackFailed, CallbackRefused
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
+    from yarl import URL
 
 __all__ = ["Answer", "Post", "Reach", "Resolve", "posted", "resolved"]
 
@@ -79,23 +80,26 @@ async def posted(post: Post, reach: Reach) -> Answer:
         CallbackFailed: if no answer came.
     """
     from aiohttp import ClientError  # noqa: PLC0415 - heavy
+    from yarl import URL  # noqa: PLC0415 - with aiohttp
 
-    to = Destination.of(post.url)
+    to, url = (
+        Destination.of(post.url),
+        URL(post.url, encoded=True),
+    )  # as it was checked: nothing is made nicer on the way
+    if (url.host or "").lower() != to.host:  # two readings of one URL: the property test knows of none
+        raise CallbackRefused(f"a callback to {to} would go elsewhere")
     try:
         async with asyncio.timeout(reach.timeout):
             addresses = checked_addresses(to.host, await reach.resolve(to.host, to.port), reach.networks)
             async with _session(addresses, reach) as session:
-                return await _posted(session, post)
+                return await _posted(session, url, post)
     except TimeoutError:
         raise CallbackFailed(f"{to} gave no answer within {reach.timeout:g} s") from None
     except (ClientError, OSError, ValueError) as problem:  # whose texts may have the URL, and so its secrets
         raise CallbackFailed(f"{to} cannot be reached: {_told(problem)}") from None
 
 
-async def _posted(session: ClientSession, post: Post) -> Answer:
-    from yarl import URL  # noqa: PLC0415 - with aiohttp
-
-    url = URL(post.url, encoded=True)  # as it was checked: nothing is made nicer on the way
+async def _posted(session: ClientSession, url: URL, post: Post) -> Answer:
     async with session.post(url, data=post.body, headers=post.headers, allow_redirects=False) as answer:
         status, retry_after = answer.status, answer.headers.get("Retry-After")
         answer.close()
