@@ -115,11 +115,7 @@ class Closing:
             verdict = Verdict(Hide(_AFTER_FAILED_COPY), status, verdict.attempt_back)
         if not await self._claims.record(held, outcome, verdict):
             return _LEAVE
-        if (
-            held.job is not None
-            and held.job.callback is not None
-            and not await self._notices.send(held, outcome, verdict)
-        ):
+        if held.wants_callback and not await self._notices.send(held, outcome, verdict):
             verdict = Verdict(Hide(_AFTER_FAILED_COPY))
         match verdict.disposition:
             case Delete() | DeadLetter() | Resend():

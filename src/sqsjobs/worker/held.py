@@ -50,3 +50,8 @@ class Held:
     deleted: bool = False
     settled: bool = False
     life: AsyncioTask[None] | None = None
+
+    @property
+    def wants_callback(self) -> bool:
+        """Whether its job's outcome is to be posted somewhere."""
+        return self.job is not None and self.job.callback is not None

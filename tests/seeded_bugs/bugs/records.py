@@ -28,9 +28,8 @@ BUGS: Final = (
         edits=(
             Edit(
                 "worker/closing.py",
-                "        if not await self._claims.record(held, outcome, verdict):\n            return _LEAVE\n"
-                "        match verdict.disposition:\n",
-                "        match verdict.disposition:\n",
+                "        if not await self._claims.record(held, outcome, verdict):\n            return _LEAVE\n",
+                "",
             ),
             Edit(
                 "worker/closing.py",
