@@ -50,6 +50,26 @@ async def test_configured_credentials_are_used_with_a_local_server_too(monkeypat
     assert "/eu-west-1/sqs/" in server.requests[0].headers["authorization"]
 
 
+@pytest.mark.parametrize(
+    ("variables", "region"),
+    [
+        ({"AWS_REGION": "eu-west-1"}, "eu-west-1"),
+        ({"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "us-west-2"}, "eu-west-1"),
+        ({"AWS_DEFAULT_REGION": "us-west-2"}, "us-west-2"),
+    ],
+)
+async def test_the_region_of_the_environment_is_found(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], region: str
+) -> None:
+    """By blobs and transports of the program's own, too, which no settings speak for; botocore looks at one variable only."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    async with WireServer() as server, SqsTransport(endpoint_url=server.endpoint_url) as transport:
+        await transport.receive("jobs", limit=1, wait=0, visibility=30)
+
+    assert f"/{region}/sqs/" in server.requests[0].headers["authorization"]
+
+
 async def test_a_session_of_the_app_s_own_is_used() -> None:
     def session() -> aioboto3.Session:
         return aioboto3.Session(aws_access_key_id="AKIATHEIRS", aws_secret_access_key="s", region_name="eu-north-1")

@@ -97,6 +97,8 @@ def _session(endpoint: SqsEndpoint) -> Any:
         return endpoint.session_factory()
     session = aioboto3.Session()
     botocore_session = session._session  # noqa: SLF001 - aioboto3 has no door to it
+    # botocore itself reads the second only; AWS's other SDKs, and Lambda, ECS and we ourselves, go by the first.
+    botocore_session.session_var_map["region"] = ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None)
     botocore_session.register_component("data_loader", model_loader(botocore_session.get_config_variable("data_path")))
     if endpoint.local:
         # The machine's own role is never needed for a local server; looking for it costs seconds outside AWS.
