@@ -15,7 +15,7 @@ from unittest.mock import patch
 
 import boto3
 from moto.core.authorization import enable_iam_authentication
-from moto.iam.access_control import IAMRequest
+from moto.iam.access_control import IAMRequest, S3IAMRequest
 
 from sqsjobs.access.place import Place
 
@@ -67,7 +67,7 @@ def closed_gate() -> Iterator[list[Asked]]:
     judge = IAMRequest.check_action_permitted
 
     def check(request: Any, resource: str) -> None:
-        parameters = json.loads(request._body or "{}")
+        parameters = {} if isinstance(request, S3IAMRequest) else json.loads(request._body or "{}")
         for action, arn in _rights(request._action, parameters, resource):
             request._action, allowed = action, False
             try:
@@ -76,7 +76,11 @@ def closed_gate() -> Iterator[list[Asked]]:
             finally:
                 asked.append(Asked(request._access_key._access_key_id, action, arn, allowed))
 
-    with patch.object(IAMRequest, "check_action_permitted", check), enable_iam_authentication():
+    with (
+        patch.object(IAMRequest, "check_action_permitted", check),
+        patch.object(S3IAMRequest, "check_action_permitted", check),
+        enable_iam_authentication(),
+    ):
         yield asked
 
 
@@ -95,6 +99,8 @@ def _arn(parameters: dict[str, Any], resource: str) -> str:
     if "TableName" in parameters:
         table = PLACE.table(parameters["TableName"])
         return f"{table}/index/{parameters['IndexName']}" if "IndexName" in parameters else table
+    if "KeyId" in parameters:
+        return str(parameters["KeyId"])
     if "SourceArn" in parameters:
         return str(parameters["SourceArn"])
     queue = parameters.get("QueueName") or parameters.get("QueueUrl", "").rpartition("/")[2]

@@ -7,10 +7,11 @@ from typing import Any, get_args
 import pytest
 from tests.access.evaluator import Request, allows
 
-from sqsjobs.access.estate import key_of, queue_pair, table_of
+from sqsjobs.access.estate import bucket_of, key_of, queue_pair, table_of
 from sqsjobs.access.grants import EnvelopeKey, Grantable, Role, Table
 from sqsjobs.access.place import Place
 from sqsjobs.access.policies import identity_policy
+from sqsjobs.blobs import FileBlobs, S3Blobs
 from sqsjobs.errors import ConfigurationError
 
 PLACE = Place("111122223333", "eu-west-1")
@@ -24,7 +25,12 @@ def things(*queues: str, prefix: str = "") -> list[Grantable]:
     return [thing for pair in pairs for thing in (pair.queue, pair.dead_letters)]
 
 
-EVERYTHING = [*things("images", "orders.fifo"), key_of(KEY, PLACE), *table_of("dynamodb://jobs", PLACE)]
+EVERYTHING = [
+    *things("images", "orders.fifo"),
+    key_of(KEY, PLACE),
+    *table_of("dynamodb://jobs", PLACE),
+    *bucket_of(S3Blobs("shop-jobs"), PLACE),
+]
 
 
 def rights(policy: dict[str, Any]) -> dict[str, set[str]]:
@@ -76,7 +82,26 @@ def test_an_api_reads_records_and_touches_no_queue():
         table: {"dynamodb:BatchGetItem", "dynamodb:GetItem"},
         f"{table}/index/by_day": {"dynamodb:Query"},
         f"{table}/index/by_end": {"dynamodb:Query"},
+        "arn:aws:s3:::shop-jobs/sqsjobs/results/*": {"s3:GetObject"},
+        "arn:aws:s3:::shop-jobs": {"s3:ListBucket"},
     }
+
+
+def test_blobs_by_role():
+    """S7: who sends writes arguments, who works reads and drops them and writes results, who shows reads results."""
+    arguments, results = (f"arn:aws:s3:::shop-jobs/big/{kind}/*" for kind in ("arguments", "results"))
+    held = {
+        role: rights(identity_policy([*bucket_of(S3Blobs("shop-jobs", prefix="big/"), PLACE)], [role]))
+        for role in ROLES
+    }
+    listed = {"arn:aws:s3:::shop-jobs": {"s3:ListBucket"}}
+    assert held["producer"] == {arguments: {"s3:PutObject"}}
+    assert held["worker"] == {arguments: {"s3:DeleteObject", "s3:GetObject"}, results: {"s3:PutObject"}, **listed}
+    assert held["admin"] == held["api"] == {results: {"s3:GetObject"}, **listed}
+
+
+def test_blobs_that_are_not_at_aws_need_no_rights(tmp_path):
+    assert [*bucket_of(FileBlobs(tmp_path), PLACE), *bucket_of(None, PLACE)] == []
 
 
 def test_a_table_in_another_region():
@@ -87,11 +112,12 @@ def test_a_table_in_another_region():
 
 @pytest.mark.parametrize("role", ROLES)
 def test_nothing_is_allowed_by_a_wildcard(role):
-    """S7: neither in an action nor in a resource."""
+    """S7: neither in an action nor in a resource, but the names of blobs below their prefix."""
     policy = identity_policy(EVERYTHING, [role])
     words = [word for it in policy["Statement"] for word in (*it["Action"], *it["Resource"])]
     assert words
-    assert not [word for word in words if "*" in word or "?" in word]
+    blobs = {f"arn:aws:s3:::shop-jobs/sqsjobs/{kind}/*" for kind in ("arguments", "results")}
+    assert not [word for word in words if ("*" in word or "?" in word) and word not in blobs]
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -24,10 +24,16 @@ from sqsjobs.errors import AccessDenied
 
 APP = '''
 import asyncio
-from sqsjobs import App, Reject, Retry, RetryAfter, constant
+import os
+from sqsjobs import App, Reject, Retry, RetryAfter, S3Blobs, constant
 
-app = App("shop")
+app = App("shop", blobs=S3Blobs(os.environ["BUCKET"], prefix="shop/", over=2000))
 tries = []
+
+@app.task(queue="images")
+async def large(text: str) -> str:
+    """Kept as a blob, both ways."""
+    return text
 
 @app.task(queue="images")
 async def long() -> None:
@@ -55,6 +61,17 @@ async def order() -> None:
 '''
 
 
+def root(service: str, endpoint_url: str) -> Any:
+    """A client that may do everything."""
+    return boto3.client(
+        service,
+        endpoint_url=endpoint_url,
+        region_name=PLACE.region,
+        aws_access_key_id="root",
+        aws_secret_access_key="root",
+    )
+
+
 @pytest.fixture
 def target(tmp_path: Path, moto_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
     module = f"roles_{secrets.token_hex(6)}"
@@ -65,6 +82,10 @@ def target(tmp_path: Path, moto_endpoint: str, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("AWS_REGION", PLACE.region)
     monkeypatch.setenv("SQSJOBS_QUEUE_PREFIX", f"{secrets.token_hex(4)}-")
     monkeypatch.setenv("SQSJOBS_STORE", f"dynamodb://jobs-{secrets.token_hex(4)}")
+    monkeypatch.setenv("BUCKET", f"bucket-{secrets.token_hex(4)}")
+    root("s3", moto_endpoint).create_bucket(Bucket=os.environ["BUCKET"])
+    monkeypatch.setenv("ENVELOPE_KEY", root("kms", moto_endpoint).create_key()["KeyMetadata"]["Arn"])
+    monkeypatch.setenv("SQSJOBS_ENCRYPTION_KEYS", f"kms:main:{os.environ['ENVELOPE_KEY']}")
     return f"{module}:app"
 
 
@@ -76,7 +97,21 @@ def role(
 
     def made(name: Role) -> tuple[Identity, dict[str, Any]]:
         capsys.readouterr()
-        assert run(["iam", target, "--role", name, "--account", PLACE.account]) == 0
+        assert (
+            run(
+                [
+                    "iam",
+                    target,
+                    "--role",
+                    name,
+                    "--account",
+                    PLACE.account,
+                    "--envelope-key",
+                    os.environ["ENVELOPE_KEY"],
+                ]
+            )
+            == 0
+        )
         policy = json.loads(capsys.readouterr().out)
         return identity(moto_endpoint, f"{name}-{secrets.token_hex(4)}", policy), policy
 
@@ -88,7 +123,12 @@ def rights(policy: dict[str, Any]) -> set[tuple[str, str]]:
 
 
 def calls(asked: list[Asked], who: Identity) -> set[tuple[str, str]]:
-    return {(it.action, it.arn) for it in asked if it.access_key == who.access_key}
+    """The calls made; of an object, with the star that stands for its name."""
+    return {
+        (it.action, f"{it.arn.rpartition('/')[0]}/*" if it.action.startswith("s3:") else it.arn)
+        for it in asked
+        if it.access_key == who.access_key
+    }
 
 
 def test_the_life_of_a_job(target, role, moto_endpoint, monkeypatch):
@@ -115,6 +155,7 @@ def test_the_life_of_a_job(target, role, moto_endpoint, monkeypatch):
         asyncio.run(read(app, jobs))
         become("admin")
         assert run(["jobs", "cancel", jobs[2], "--app", target]) == 0
+        assert run(["job", jobs[3], "--app", target]) == 0
         assert run(["jobs", "list", "--app", target]) == 0
         assert run(["jobs", "list", "--app", target, "--status", "failed"]) == 0
         assert run(["dlq", "redrive", target, "--queue", "images", "--all", "--yes"]) == 0
@@ -125,20 +166,16 @@ def test_the_life_of_a_job(target, role, moto_endpoint, monkeypatch):
     asked += made_first
     assert [it for it in asked if not it.allowed] == []
     for who, policy in made.values():
-        assert calls(asked, who) == rights(policy)
+        # S3 looks at the right to list a bucket when an object is gone; nobody calls for it.
+        assert calls(asked, who) == {it for it in rights(policy) if it[0] != "s3:ListBucket"}
 
 
 def lose_an_index(endpoint_url: str) -> None:
     """The table of an older version, to be brought up to this one."""
-    client = boto3.client(
-        "dynamodb",
-        endpoint_url=endpoint_url,
-        region_name=PLACE.region,
-        aws_access_key_id="root",
-        aws_secret_access_key="root",
-    )
     table = os.environ["SQSJOBS_STORE"].removeprefix("dynamodb://")
-    client.update_table(TableName=table, GlobalSecondaryIndexUpdates=[{"Delete": {"IndexName": "by_end"}}])
+    root("dynamodb", endpoint_url).update_table(
+        TableName=table, GlobalSecondaryIndexUpdates=[{"Delete": {"IndexName": "by_end"}}]
+    )
 
 
 async def enqueue_everything(app: App) -> list[str]:
@@ -154,13 +191,15 @@ async def enqueue_everything(app: App) -> list[str]:
         orders = app.remote("no-such-order", queue="orders.fifo")
         await orders.using(group="b").enqueue()
         second = await tasks.get("order").using(group="a").enqueue()  # type: ignore[union-attr]
-        return [handles["long"].id, second.id, handles["tomorrow"].id]
+        large = await tasks.get("large").enqueue("x" * 5000)  # type: ignore[union-attr]
+        return [handles["long"].id, second.id, handles["tomorrow"].id, large.id]
 
 
 async def read(app: App, jobs: list[str]) -> None:
     """What a web API does: one record, several, and the lists."""
     async with app:
         assert (await app.job(jobs[0]).record()).status == "succeeded"
+        assert await app.job(jobs[3]).result(timeout=5) == "x" * 5000
         await app.wait([app.job(job_id) for job_id in jobs[:2]], timeout=5)
         await app.jobs(status="failed")
         await app.jobs()
@@ -217,7 +256,7 @@ def named(client: Any, operation: str, queue: str) -> dict[str, str]:
 def test_an_api_writes_nothing(role, moto_endpoint):
     """S7: neither to its table nor to another."""
     who, policy = role("api")
-    table = min(arn for _, arn in rights(policy)).partition("table/")[2]
+    table = min(arn for _, arn in rights(policy) if "table/" in arn).partition("table/")[2]
     client = boto3.client(
         "dynamodb",
         endpoint_url=moto_endpoint,
@@ -231,6 +270,46 @@ def test_an_api_writes_nothing(role, moto_endpoint):
                 client.put_item(TableName=name, Item={"id": {"S": "x"}})
         with pytest.raises(botocore.exceptions.ClientError, match="AccessDenied"):
             client.get_item(TableName="others", Key={"id": {"S": "x"}})
+
+
+@pytest.mark.parametrize(
+    ("name", "denied"),
+    [
+        ("producer", {"get", "delete", "put_result"}),
+        ("worker", {"put"}),
+        ("admin", {"get", "put", "delete", "put_result"}),
+        ("api", {"get", "put", "delete", "put_result"}),
+    ],
+)
+def test_blobs_are_out_of_reach_of_those_who_need_them_not(name, denied, role, moto_endpoint):
+    """S7: of the app's own prefix; and nobody touches what is beside it."""
+    who, _ = role(name)
+    client = boto3.client(
+        "s3",
+        endpoint_url=moto_endpoint,
+        region_name=PLACE.region,
+        aws_access_key_id=who.access_key,
+        aws_secret_access_key=who.secret,
+    )
+    bucket = os.environ["BUCKET"]
+    ways: dict[str, Callable[[str], object]] = {
+        "put": lambda key: client.put_object(Bucket=bucket, Key=f"{key}arguments/x", Body=b""),
+        "put_result": lambda key: client.put_object(Bucket=bucket, Key=f"{key}results/x", Body=b""),
+        "get": lambda key: client.get_object(Bucket=bucket, Key=f"{key}arguments/x"),
+        "delete": lambda key: client.delete_object(Bucket=bucket, Key=f"{key}arguments/x"),
+    }
+    root("s3", moto_endpoint).put_object(Bucket=bucket, Key="shop/arguments/x", Body=b"")
+    with closed_gate():
+        assert {way for way, call in ways.items() if is_denied(call, "shop/")} == denied
+        assert {way for way, call in ways.items() if is_denied(call, "shop2/")} == ways.keys()
+
+
+def is_denied(call: Callable[[str], object], key: str) -> bool:
+    try:
+        call(key)
+    except botocore.exceptions.ClientError as refusal:
+        return "AccessDenied" in str(refusal)
+    return False
 
 
 def test_a_producer_that_would_work_is_told_so(target, role, monkeypatch):

@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, urlsplit
 
-from sqsjobs.access.grants import DeadLetters, Grantable, Key, Queue, Table
+from sqsjobs.access.grants import Bucket, DeadLetters, Grantable, Key, Queue, Table
 from sqsjobs.access.place import Place
+from sqsjobs.blobs import Blobs, S3Blobs
 from sqsjobs.errors import ConfigurationError
 from sqsjobs.transport.address import dead_letter_name
 from sqsjobs.transport.base import is_fifo
 
-__all__ = ["QueuePair", "checked_key", "key_of", "queue_pair", "table_of"]
+__all__ = ["QueuePair", "bucket_of", "checked_key", "key_of", "queue_pair", "table_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +73,8 @@ def table_of(store_url: str | None, place: Place) -> Iterable[Grantable]:
         return []
     region = dict(parse_qsl(parts.query)).get("region", place.region)
     return [Table(replace(place, region=region).table(parts.netloc))]
+
+
+def bucket_of(blobs: Blobs | None, place: Place) -> Iterable[Grantable]:
+    """Return the bucket of an app's blobs; nothing, where they are in files or there are none."""
+    return [Bucket(place.bucket(blobs.bucket), blobs.prefix)] if isinstance(blobs, S3Blobs) else []

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, Protocol, TypeAlias
 
 from sqsjobs.access.place import Place
 
-__all__ = ["DeadLetters", "EnvelopeKey", "Grant", "Grantable", "Key", "Queue", "Role", "Table"]
+__all__ = ["Bucket", "DeadLetters", "EnvelopeKey", "Grant", "Grantable", "Key", "Queue", "Role", "Table"]
 
 Role: TypeAlias = Literal["producer", "worker", "admin", "api"]
 """What a process does: it enqueues, runs jobs, administers queues and dead letters, or reads records for a web API."""
@@ -146,6 +146,29 @@ _ON_TABLE: Final[Mapping[Role, tuple[str, ...]]] = {
         *("BatchGetItem", "DeleteItem", "GetItem", "PutItem", "UpdateItem"),
     ),
     "api": ("BatchGetItem", "GetItem"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """The S3 bucket of large arguments and results, of which an app uses the keys below its prefix."""
+
+    arn: str
+    prefix: str
+
+    def grants(self, role: Role) -> Iterator[Grant]:
+        for kind, actions in _ON_BLOBS[role].items():
+            yield Grant(f"{self.arn}/{self.prefix}{kind}/*", frozenset(f"s3:{action}" for action in actions))
+        if any("GetObject" in actions for actions in _ON_BLOBS[role].values()):
+            # Without it S3 says of what is gone that it is forbidden (S3 API reference, GetObject).
+            yield Grant(self.arn, frozenset({"s3:ListBucket"}))
+
+
+_ON_BLOBS: Final[Mapping[Role, Mapping[str, tuple[str, ...]]]] = {
+    "producer": {"arguments": ("PutObject",)},
+    "worker": {"arguments": ("DeleteObject", "GetObject"), "results": ("PutObject",)},
+    "admin": {"results": ("GetObject",)},
+    "api": {"results": ("GetObject",)},
 }
 
 

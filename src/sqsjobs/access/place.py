@@ -58,6 +58,10 @@ class Place:
         """Return the ARN of a DynamoDB table."""
         return f"arn:{self.partition}:dynamodb:{self.region}:{self.account}:table/{name}"
 
+    def bucket(self, name: str) -> str:
+        """Return the ARN of an S3 bucket, whose name says nothing of account and region."""
+        return f"arn:{self.partition}:s3:::{name}"
+
     def of_queue(self, url: str) -> Place:
         """Return where the queue at `url` is: SQS's own URLs say it, any other is taken to be here."""
         parts = urlsplit(url)

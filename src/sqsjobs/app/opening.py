@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self, Unpack
 from sqsjobs.app.plan import Plan, PlanChanges, Whereabouts
 from sqsjobs.app.portal import Portal
 from sqsjobs.app.session import Backends, Session
+from sqsjobs.blobs import Blobs
 from sqsjobs.errors import ConfigurationError
 from sqsjobs.events import Observer
 from sqsjobs.sealing import Sealing
@@ -144,6 +145,11 @@ class Opening:
     def chosen_store(self) -> str | JobStore | None:
         """The job store, or its URL, as the program or the settings say it; it is not opened."""
         return self._plan.chosen_store(Settings.load())
+
+    @property
+    def chosen_blobs(self) -> Blobs | None:
+        """Where large arguments and results are kept, as the program or the settings say it; it is not opened."""
+        return self._plan.chosen_blobs(Settings.load())
 
     def whereabouts(self) -> Whereabouts:
         """Return where the queues are at SQS, for which the app need not be open.

@@ -110,7 +110,7 @@ class Plan:
         """
         observer = fan_out(self.observers)
         tracking = checked_tracking(self.tracking or settings.tracking or "full")
-        blobs = self._blobs(settings)
+        blobs = self.chosen_blobs(settings)
         store = self._store(settings, blobs) if tracking != "off" else None
         transport = self._transport(settings, observer)
         clock = self._clock_by(transport)
@@ -153,7 +153,12 @@ class Plan:
         """Return the job store, or its URL, as it is said here or in the settings."""
         return settings.store if self.store is UNSET else self.store
 
-    def _blobs(self, settings: Settings) -> Blobs | None:
+    def chosen_blobs(self, settings: Settings) -> Blobs | None:
+        """Return where large arguments and results are kept, as it is said here or in the settings; unopened.
+
+        Raises:
+            ConfigurationError: if its URL cannot be.
+        """
         chosen = settings.blobs if self.blobs is UNSET else self.blobs
         return open_blobs(chosen, region=self.region or settings.region) if isinstance(chosen, str) else chosen
 

@@ -37,6 +37,9 @@ class S3Blobs:
         endpoint_url: of another server than AWS's (or set AWS_ENDPOINT_URL_S3).
         wait: seconds after which a request that got no good answer, however often it was repeated, fails.
 
+    Attributes:
+        bucket, prefix: as they were given.
+
     Raises:
         ConfigurationError: if one of these cannot be.
     """
@@ -59,14 +62,14 @@ class S3Blobs:
                 f"{prefix[:80]!r} is no prefix: names of A-Z a-z 0-9 . _ = - that begin with no dot, each with a slash behind it"
             )
         self.over = over
-        self._bucket = bucket
-        self._prefix = prefix
+        self.bucket: str = bucket
+        self.prefix: str = prefix
         self._endpoint = SqsEndpoint(region=region, endpoint_url=endpoint_url)
         self._wait = wait
         self._closing = AsyncExitStack()
 
     def __repr__(self) -> str:
-        return f"<S3Blobs {self._bucket}/{self._prefix}>"
+        return f"<S3Blobs {self.bucket}/{self.prefix}>"
 
     async def __aenter__(self) -> Self:
         from sqsjobs.transport import aws_clients  # noqa: PLC0415 - aioboto3 takes most of a second
@@ -89,7 +92,7 @@ class S3Blobs:
         async def attempt() -> None:
             # A stream, because aiohttp warns of bytes as large as these.
             await self._client.put_object(
-                Bucket=self._bucket,
+                Bucket=self.bucket,
                 Key=key,
                 Body=io.BytesIO(content),
                 ContentLength=len(content),
@@ -104,7 +107,7 @@ class S3Blobs:
         key = self._key(kind, job_id, blob)
 
         async def attempt() -> bytes:
-            answer = await self._client.get_object(Bucket=self._bucket, Key=key)
+            answer = await self._client.get_object(Bucket=self.bucket, Key=key)
             try:
                 return await _first(answer["Body"], blob.size + 1)
             finally:
@@ -116,14 +119,14 @@ class S3Blobs:
         key = self._key(kind, job_id, blob)
 
         async def attempt() -> None:
-            await self._client.delete_object(Bucket=self._bucket, Key=key)
+            await self._client.delete_object(Bucket=self.bucket, Key=key)
 
         await self._tried(attempt, kind, job_id)
 
     def clone(self) -> S3Blobs:
         return S3Blobs(
-            self._bucket,
-            prefix=self._prefix,
+            self.bucket,
+            prefix=self.prefix,
             over=self.over,
             region=self._endpoint.region,
             endpoint_url=self._endpoint.endpoint_url,
@@ -131,7 +134,7 @@ class S3Blobs:
         )
 
     def _key(self, kind: BlobKind, job_id: JobId, blob: Blob) -> str:
-        return self._prefix + blob_name(kind, job_id, blob)
+        return self.prefix + blob_name(kind, job_id, blob)
 
     async def _tried(self, attempt: Callable[[], Awaitable[T]], kind: BlobKind, job_id: JobId) -> T:
         """Make a request, again where it was throttled or got no answer."""
@@ -147,7 +150,7 @@ class S3Blobs:
                 late = asyncio.get_running_loop().time() + pause > deadline
                 if late or (code and status < 500 and code not in {"SlowDown", "RequestTimeout"}):
                     raise BlobsUnavailable(
-                        f"the {kind} of job {job_id} cannot be kept in or read from bucket {self._bucket}: "
+                        f"the {kind} of job {job_id} cannot be kept in or read from bucket {self.bucket}: "
                         f"{error or 'no answer in time'}"
                     ) from error
             await asyncio.sleep(random.uniform(0, pause))

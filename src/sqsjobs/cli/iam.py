@@ -11,11 +11,12 @@ from typing import Annotated, get_args
 import msgspec
 from cyclopts import Parameter
 
-from sqsjobs.access.estate import QueuePair, checked_key, key_of, queue_pair, table_of
+from sqsjobs.access.estate import QueuePair, bucket_of, checked_key, key_of, queue_pair, table_of
 from sqsjobs.access.grants import EnvelopeKey, Grantable, Role
 from sqsjobs.access.place import ACCOUNT, REGION, Place
 from sqsjobs.access.policies import Sources, identity_policy, queue_attributes
 from sqsjobs.app import App
+from sqsjobs.blobs import FileBlobs, S3Blobs
 from sqsjobs.cli.console import note
 from sqsjobs.cli.options import NO_BACKENDS, AppPath, Backends, app_path, open_later
 from sqsjobs.errors import ConfigurationError
@@ -61,7 +62,7 @@ def iam(
     A producer enqueues; a worker runs jobs; an admin makes queues and sends dead
     letters back; an api reads records from the job store. What does several of
     these gets them all: a job that enqueues jobs is a worker and a producer.
-    Nothing is allowed by a wildcard.
+    Nothing is allowed by a wildcard but the keys below the prefix of S3Blobs.
 
         sqsjobs iam shop.jobs:app --role worker > worker.json
         sqsjobs iam shop.jobs:app --role producer --role api --store dynamodb://jobs
@@ -76,7 +77,7 @@ def iam(
         things += [pair.queue, pair.dead_letters]
     things += [key_of(arn, place) for arn in kms_key]
     things += [EnvelopeKey(checked_key(arn)) for arn in envelope_key]
-    _print(identity_policy([*things, *_table(loaded, place)], role), place)
+    _print(identity_policy([*things, *_table(loaded, place), *_bucket(loaded, place)], role), place)
 
 
 def print_queue_policies(
@@ -150,6 +151,13 @@ def _table(app: App, place: Place) -> Iterable[Grantable]:
         note(f"the app brings a {type(store).__name__} of its own: rights on it are not in the policy", "yellow")
         return ()
     return table_of(store, place)
+
+
+def _bucket(app: App, place: Place) -> Iterable[Grantable]:
+    blobs = app.chosen_blobs
+    if blobs is not None and not isinstance(blobs, FileBlobs | S3Blobs):
+        note(f"the app brings {type(blobs).__name__} of its own: rights on it are not in the policy", "yellow")
+    return bucket_of(blobs, place)
 
 
 def _place(app: App, account: str) -> Place:
