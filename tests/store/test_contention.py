@@ -1,6 +1,8 @@
 """Eight writers contend for the same jobs, and no job is completed twice.
 
-The short form has 160 jobs; ``SQSJOBS_STORE_TRIES=10000`` has as many as that says.
+The short form has 160 jobs; ``SQSJOBS_STORE_TRIES=10000`` has as many as that says. Each writer tries each job, so that
+10,000 are some 130,000 requests where nothing is batched: DynamoDB's stand-in, which answers one request at a time, took
+18 minutes for them on two cores that had other work, too; how many records it holds makes no difference.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ TRIES = int(os.environ.get("SQSJOBS_STORE_TRIES", "160"))
 WRITERS = 8
 
 
-@pytest.mark.timeout(120 + TRIES // 5)
+@pytest.mark.timeout(120 + TRIES // 2)  # a bound for a machine that has other work, too
 async def test_eight_writers_complete_every_job_once(store, clock):
     """I2: each with a store and an event loop of its own, every claim and completion made twice, and a stale one refused."""
     clock.time = time.time()  # as the writers'
