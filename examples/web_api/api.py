@@ -35,6 +35,6 @@ class Asked(BaseModel):
     text: str
 
 
-@api.post("/reports", status_code=202, response_model=Accepted)
+@api.post("/reports", status_code=202, response_model=Accepted, responses={400: {"description": "No JSON."}})
 async def create_report(asked: Asked, request: Request) -> Response:
     return accepted(await analyse.enqueue(asked.text), request)

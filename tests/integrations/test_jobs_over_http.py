@@ -181,6 +181,7 @@ async def test_a_running_job_is_cancelled(client: httpx.AsyncClient, scene: Scen
     await scene.running.wait()
     answer = await client.delete(f"/jobs/{job.id}")
     assert (answer.status_code, answer.json()["cancelling"]) == (202, True)
+    assert answer.headers["content-type"] == "application/json"
     assert (await client.get(f"/jobs/{job.id}?wait=10")).json()["status"] == "cancelled"
 
 

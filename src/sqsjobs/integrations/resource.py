@@ -138,7 +138,7 @@ class JobResource(Generic[R]):
             case _ if before.ended or status.ended:
                 return Answer(409, view.body(), {"Content-Type": "application/json", "Cache-Control": "no-store"})
             case _:
-                return Answer(202, view.body(), self._headers(view))
+                return Answer(202, view.body(), {**self._headers(view), "Content-Type": "application/json"})
 
     async def _seen(self, job_id: str, request: R) -> Answer | None:
         await self._found(job_id, request)
