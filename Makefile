@@ -63,6 +63,10 @@ fuzz: $(VENV)/.dev ## wrong messages by the million: make fuzz [INPUTS=number] [
 bench-profile: $(VENV)/.dev $(BENCH_VENV)/.bench ## where each microsecond of a job that does nothing goes
 	$(BIN)/python -m benchmarks.profile_noop --write
 
+.PHONY: bench-steps
+bench-steps: $(VENV)/.dev ## where the time from enqueue to the start of a job goes
+	$(BIN)/python -m benchmarks.steps --write
+
 .PHONY: bench-wire
 bench-wire: $(VENV)/.dev $(BENCH_VENV)/.bench ## what a call to SQS costs, by wire: make bench-wire [ROUNDS=5]
 	$(BIN)/python -m benchmarks.wire $(if $(ROUNDS),--rounds '$(ROUNDS)') --write

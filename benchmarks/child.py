@@ -60,6 +60,10 @@ class Child:
         self._process.stdin.write(f"{line}\n")
         self._process.stdin.flush()
 
+    def ended(self) -> None:
+        """Return when it has ended by itself."""
+        self._process.wait(30)
+
     def failure(self, what: str) -> RuntimeError:
         """Return an error that shows what the process has written on its standard error."""
         self._errors.flush()

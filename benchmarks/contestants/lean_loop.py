@@ -7,6 +7,7 @@ import json
 import sys
 
 from benchmarks.contestants.bare import TASKS
+from benchmarks.contestants.marks import set_marks
 from benchmarks.contestants.producing import CONCURRENCY, ENDPOINT, QUEUES, TASK, WAIT, at_once, on_uvloop, produce
 from sqsjobs.transport.base import OutgoingMessage
 from sqsjobs.transport.sqs import SqsTransport
@@ -52,4 +53,5 @@ def _message(number: float) -> OutgoingMessage:
 
 
 if __name__ == "__main__":
+    set_marks()
     on_uvloop(work() if sys.argv[1] == "worker" else send())

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import sys
 
+from benchmarks.contestants.marks import set_marks
 from benchmarks.contestants.producing import ENDPOINT, QUEUES, TASK, on_uvloop, produce, stamp
 from sqsjobs import App
 
+set_marks()
 app = App("benchmark", store=None, endpoint_url=ENDPOINT)
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
 import pytest
+from benchmarks.contestants.marks import STEPS
 from benchmarks.workloads import WORKLOADS
 
 ROOT = Path(__file__).parents[2]
@@ -41,6 +43,14 @@ async def test_stores_are_measured_to_their_end() -> None:
 async def test_clients_wait_to_their_end() -> None:
     short = ("--waiters", "20", "--seconds", "0.5", "--waves", "2")
     assert "each for itself" in await output("benchmarks/waiters.py", *short)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are pinned to cores by Linux's means")
+async def test_every_step_to_a_jobs_start_is_seen() -> None:
+    told = await output("-m", "benchmarks.steps", "--jobs", "20")
+    for label, _ in STEPS[1:]:
+        (line,) = [line for line in told.splitlines() if label in line]
+        assert re.search(r"[│|] +\d", line), line
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are pinned to cores and accounted for by Linux's means")
