@@ -15,7 +15,7 @@ from sqsjobs import Callbacks, Discard, Reject, Retry, Webhook, constant, expone
 from sqsjobs import events as ev
 from sqsjobs.app.callback_task import callback_task
 from sqsjobs.callbacks import CALLBACK_TASK
-from sqsjobs.callbacks.posting import Answer, Post
+from sqsjobs.callbacks.posts import Answer, Post
 from sqsjobs.envelope import encode
 from sqsjobs.errors import CallbackFailed
 from sqsjobs.job import JobStatus

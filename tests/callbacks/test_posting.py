@@ -18,7 +18,8 @@ from tests.callbacks.receiver import LOOPBACK, receiving
 from sqsjobs import CallbackFailed, CallbackRefused, Callbacks, Discard, RetryAfter
 from sqsjobs.callbacks.addresses import is_public
 from sqsjobs.callbacks.answers import check_answer
-from sqsjobs.callbacks.posting import Answer, Post, Reach, posted
+from sqsjobs.callbacks.posting import posted
+from sqsjobs.callbacks.posts import Answer, Post, Reach
 
 LOCAL = Reach(tuple(map(ipaddress.ip_network, LOOPBACK)), timeout=5.0)
 

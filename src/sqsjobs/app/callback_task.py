@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqsjobs.callbacks import CALLBACK_TASK, Callbacks
 from sqsjobs.callbacks.answers import check_answer
-from sqsjobs.callbacks.posting import Post
+from sqsjobs.callbacks.posts import Post
 from sqsjobs.clock import Clock
 from sqsjobs.context import current_job
 from sqsjobs.errors import CallbackRefused, ConfigurationError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from sqsjobs.callbacks.posting import Answer
+from sqsjobs.callbacks.posts import Answer
 from sqsjobs.errors import CallbackFailed, Discard, RetryAfter
 
 __all__ = ["check_answer"]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import ip_network
-from typing import Final, Self, TypeAlias
+from typing import Final, TypeAlias
 
 from sqsjobs.callbacks.addresses import Network
 from sqsjobs.callbacks.destinations import Destination, HostPattern
-from sqsjobs.callbacks.posting import Answer, Post, Reach, Resolve, posted, resolved
+from sqsjobs.callbacks.posts import Answer, Post, Reach, Resolve, resolved
 from sqsjobs.callbacks.webhook import Webhook
 from sqsjobs.errors import CallbackRefused, ConfigurationError
 from sqsjobs.retry import Retry, exponential
@@ -33,6 +33,13 @@ Deliver: TypeAlias = Callable[[Post, Reach], Awaitable[Answer]]
 """Takes a callback to its receiver."""
 
 
+async def over_http(post: Post, reach: Reach) -> Answer:
+    """Post over HTTP, as callbacks are; raises what `posted` raises."""
+    from sqsjobs.callbacks.posting import posted  # noqa: PLC0415 - with aiohttp
+
+    return await posted(post, reach)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Callbacks:
     """Callbacks that an app may be asked for with ``task.using(callback=...)``.
@@ -49,6 +56,7 @@ class Callbacks:
         result_bytes: the largest result that a callback carries, up to 262,144; a larger one is left out of it.
         error_text: whether it has the texts of all errors, or only of those that the task wrote for others (`Reject`, `Discard`).
         tls: what certificates are verified by; the machine's authorities by default.
+        resolve, deliver: how names become addresses, and posts arrive: for tests.
 
     Raises:
         ConfigurationError: if one of them cannot be.
@@ -64,7 +72,7 @@ class Callbacks:
     error_text: bool = False
     tls: ssl.SSLContext | None = field(default=None, repr=False)
     resolve: Resolve = field(default=resolved, repr=False)
-    deliver: Deliver = field(default=posted, repr=False)
+    deliver: Deliver = field(default=over_http, repr=False)
     _patterns: tuple[HostPattern, ...] = field(init=False, repr=False)
     _keys: tuple[tuple[HostPattern | None, str], ...] = field(init=False, repr=False)
     _reach: Reach = field(init=False, repr=False)
@@ -101,10 +109,6 @@ class Callbacks:
     def reach(self) -> Reach:
         """How far a post may go."""
         return self._reach
-
-    def delivered_by(self, deliver: Deliver) -> Self:
-        """Return a copy whose callbacks are taken to `deliver`, and to no network: for tests."""
-        return replace(self, deliver=deliver)
 
     def check(self, url: str) -> Destination:
         """Return where `url` leads, if callbacks may go there.

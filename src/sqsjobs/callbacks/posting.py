@@ -9,67 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final
 
-from sqsjobs.callbacks.addresses import Network, checked_addresses
+from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+from sqsjobs.callbacks.addresses import checked_addresses
 from sqsjobs.callbacks.destinations import Destination
+from sqsjobs.callbacks.posts import Answer, Post, Reach
 from sqsjobs.errors import CallbackFailed, CallbackRefused
 
-if TYPE_CHECKING:
-    from aiohttp import ClientSession
-    from yarl import URL
-
-__all__ = ["Answer", "Post", "Reach", "Resolve", "posted", "resolved"]
-
-Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
-"""Returns the addresses of a name, for a port."""
+__all__ = ["posted"]
 
 _CONNECT: Final = 5.0
-"""Seconds that a connection may take, TLS included."""
-
-
-@dataclass(frozen=True, slots=True)
-class Post:
-    """A callback as it is posted."""
-
-    url: str = field(repr=False)
-    body: bytes = field(repr=False)
-    headers: Mapping[str, str] = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the receiver answered: the status, and its Retry-After."""
-
-    status: int
-    retry_after: str | None = None
-
-
-async def resolved(host: str, port: int) -> Sequence[str]:
-    """Return the addresses of a name, as the machine's resolver tells them; of an address, itself."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(address[0]) for *_, address in found]
-
-
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """How far a post may go.
-
-    Attributes:
-        networks: addresses that are allowed beside the public ones.
-        timeout: seconds for all of it.
-        tls: what certificates are verified by; None for the machine's own authorities.
-        resolve: how names become addresses.
-    """
-
-    networks: Sequence[Network] = ()
-    timeout: float = 15.0
-    tls: ssl.SSLContext | None = None
-    resolve: Resolve = resolved
+"""Seconds that a connection may take."""
 
 
 async def posted(post: Post, reach: Reach) -> Answer:
@@ -79,15 +35,7 @@ async def posted(post: Post, reach: Reach) -> Answer:
         CallbackRefused: if the URL, or an address of its host, is none to post to.
         CallbackFailed: if no answer came.
     """
-    from aiohttp import ClientError  # noqa: PLC0415 - heavy
-    from yarl import URL  # noqa: PLC0415 - with aiohttp
-
-    to, url = (
-        Destination.of(post.url),
-        URL(post.url, encoded=True),
-    )  # as it was checked: nothing is made nicer on the way
-    if (url.host or "").lower() != to.host:  # two readings of one URL: the property test knows of none
-        raise CallbackRefused(f"a callback to {to} would go elsewhere")
+    to, url = Destination.of(post.url), _followed(post.url)
     try:
         async with asyncio.timeout(reach.timeout):
             addresses = checked_addresses(to.host, await reach.resolve(to.host, to.port), reach.networks)
@@ -99,6 +47,15 @@ async def posted(post: Post, reach: Reach) -> Answer:
         raise CallbackFailed(f"{to} cannot be reached: {_told(problem)}") from None
 
 
+def _followed(checked: str) -> URL:
+    """Return the URL as it is followed: as it was checked, nothing made nicer on the way."""
+    url = URL(checked, encoded=True)
+    to = Destination.of(checked)
+    if ((url.host or "").lower(), url.port) != (to.host, to.port):  # two readings of one URL; no test has found any
+        raise CallbackRefused(f"a callback to {to} would go elsewhere")
+    return url
+
+
 async def _posted(session: ClientSession, url: URL, post: Post) -> Answer:
     async with session.post(url, data=post.body, headers=post.headers, allow_redirects=False) as answer:
         status, retry_after = answer.status, answer.headers.get("Retry-After")
@@ -107,41 +64,44 @@ async def _posted(session: ClientSession, url: URL, post: Post) -> Answer:
 
 
 def _session(addresses: Sequence[str], reach: Reach) -> ClientSession:
-    from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector  # noqa: PLC0415 - heavy
-    from aiohttp.abc import AbstractResolver, ResolveResult  # noqa: PLC0415
-
-    class Pinned(AbstractResolver):
-        """Knows the addresses that were checked, and no others."""
-
-        async def resolve(
-            self,
-            host: str,
-            port: int = 0,
-            family: socket.AddressFamily = socket.AF_UNSPEC,  # noqa: ARG002 - the addresses are what they are
-        ) -> list[ResolveResult]:
-            return [
-                ResolveResult(
-                    hostname=host,
-                    host=address,
-                    port=port,
-                    family=socket.AF_INET6 if ip_address(address).version == 6 else socket.AF_INET,
-                    proto=socket.IPPROTO_TCP,
-                    flags=socket.AI_NUMERICHOST,
-                )
-                for address in addresses
-            ]
-
-        async def close(self) -> None:
-            """Hold nothing."""
-
     return ClientSession(
-        connector=TCPConnector(resolver=Pinned(), use_dns_cache=False, force_close=True, ssl=reach.tls or True),
+        connector=TCPConnector(
+            resolver=_Pinned(addresses), use_dns_cache=False, force_close=True, ssl=reach.tls or True
+        ),
         cookie_jar=DummyCookieJar(),
         timeout=ClientTimeout(total=reach.timeout, sock_connect=_CONNECT),
         skip_auto_headers=["Accept", "Accept-Encoding"],
         auto_decompress=False,
         trust_env=False,
     )
+
+
+class _Pinned(AbstractResolver):
+    """Knows the addresses that were checked, and no others."""
+
+    def __init__(self, addresses: Sequence[str]) -> None:
+        self._addresses = addresses
+
+    async def resolve(
+        self,
+        host: str,
+        port: int = 0,
+        family: socket.AddressFamily = socket.AF_UNSPEC,  # noqa: ARG002 - the addresses are what they are
+    ) -> list[ResolveResult]:
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=socket.AF_INET6 if ip_address(address).version == 6 else socket.AF_INET,
+                proto=socket.IPPROTO_TCP,
+                flags=socket.AI_NUMERICHOST,
+            )
+            for address in self._addresses
+        ]
+
+    async def close(self) -> None:
+        """Hold nothing."""
 
 
 def _told(problem: Exception) -> str:

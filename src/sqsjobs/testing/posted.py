@@ -8,7 +8,7 @@ from typing import Any, Final  # Any: JSON
 import msgspec
 
 from sqsjobs.callbacks import Callbacks
-from sqsjobs.callbacks.posting import Answer, Post, Reach
+from sqsjobs.callbacks.posts import Answer, Post, Reach
 
 __all__ = ["PostedCallback", "kept"]
 

@@ -51,15 +51,14 @@ class Notices:
         except CallbackRefused:  # what asked for it is dead-lettered, unrun
             return True
         record = await self._claims.end_of(held, outcome, verdict)
-        return record is None or await self._settler.send_notice(
-            held, self._notice(job, job.callback, record, callbacks)
-        )
+        if record is None:
+            return True
+        return await self._settler.send_notice(held, self._notice(job, job.callback, record, callbacks))
 
     def _is_end(self, held: Held, outcome: Outcome, verdict: Verdict) -> bool:
         """Whether the message is let go for good; one that is kept for want of a dead-letter queue tells of its runs."""
-        if isinstance(
-            outcome, AlreadyEnded
-        ):  # perhaps by a worker that died before it could tell, or by a cancellation
+        if isinstance(outcome, AlreadyEnded):
+            # Perhaps by a worker that died before it could tell, or by a cancellation.
             return isinstance(verdict.disposition, Delete)
         ended = verdict.status is not None and verdict.status.ended
         return ended and (not isinstance(verdict.disposition, Hide) or held.run is not None or held.epoch > 0)
