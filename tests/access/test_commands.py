@@ -13,6 +13,7 @@ from sqsjobs.cli.commands import run
 from sqsjobs.cli.exits import OK, USAGE
 
 ACCOUNT = ("--account", "111122223333", "--region", "eu-west-1")
+FIFO = "arn:aws:sqs:eu-west-1:111122223333:orders.fifo"
 
 
 @pytest.fixture
@@ -126,3 +127,15 @@ def test_a_principal_has_a_role(printed):
     code, _, message = printed("--principal", "arn:aws:iam::444455556666:role/web", command=("queues", "policy"))
     assert code == USAGE
     assert "role=ARN" in message
+
+
+def test_workers_may_send_to_where_callbacks_go(printed, monkeypatch):
+    """S7: to a FIFO queue, too, to which they send nothing else."""
+
+    def sends() -> bool:
+        _, policy, _ = printed("--role", "worker", "-q", "orders.fifo", *ACCOUNT)
+        return any("sqs:SendMessage" in it["Action"] and FIFO in it["Resource"] for it in policy["Statement"])
+
+    assert not sends()
+    monkeypatch.setenv("SQSJOBS_CALLBACK_HOSTS", "shop.example")
+    assert sends()

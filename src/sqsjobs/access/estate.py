@@ -26,7 +26,9 @@ class QueuePair:
     dead_letters: DeadLetters
 
 
-def queue_pair(queue: str, place: Place, *, prefix: str = "", dead_letter_queue: str = "") -> QueuePair:
+def queue_pair(
+    queue: str, place: Place, *, prefix: str = "", dead_letter_queue: str = "", calls_back: bool = False
+) -> QueuePair:
     """Return the queue that an app calls `queue`, a name or a URL, with its dead-letter queue.
 
     Args:
@@ -34,6 +36,7 @@ def queue_pair(queue: str, place: Place, *, prefix: str = "", dead_letter_queue:
         place: where it is, if its URL says nothing else.
         prefix: put before every name.
         dead_letter_queue: the name at SQS, where it is not the queue's with ``-dlq``.
+        calls_back: whether the jobs that post callbacks go to it.
     """
     by_name = "://" not in queue
     where = place if by_name else place.of_queue(queue)
@@ -41,7 +44,7 @@ def queue_pair(queue: str, place: Place, *, prefix: str = "", dead_letter_queue:
     target = dead_letter_queue or dead_letter_name(name)
     return QueuePair(
         name,
-        Queue(where.queue(name), fifo=is_fifo(name), by_name=by_name),
+        Queue(where.queue(name), fifo=is_fifo(name), by_name=by_name, calls_back=calls_back),
         target,
         DeadLetters(where.queue(target), by_name=by_name),
     )

@@ -49,17 +49,19 @@ class Queue:
         arn: its ARN.
         fifo: whether it is FIFO: workers never send its messages anew.
         by_name: whether it is looked up and may be created by its name; else it was given by its URL.
+        calls_back: whether workers send the jobs that post callbacks to it.
     """
 
     arn: str
     fifo: bool = False
     by_name: bool = True
+    calls_back: bool = False
 
     def grants(self, role: Role) -> Iterator[Grant]:
         if actions := {f"sqs:{action}" for action in _ON_QUEUE[role]}:
             if role == "admin" and self.by_name:
                 actions |= set(_PROVISION)
-            if role == "worker" and not self.fifo:
+            if role == "worker" and (self.calls_back or not self.fifo):
                 actions.add(
                     "sqs:SendMessage"
                 )  # what is due after more than an hour, or in a crowded queue, is sent anew

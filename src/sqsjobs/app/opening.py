@@ -10,6 +10,7 @@ from sqsjobs.app.plan import Plan, PlanChanges, Whereabouts
 from sqsjobs.app.portal import Portal
 from sqsjobs.app.session import Backends, Session
 from sqsjobs.blobs import Blobs
+from sqsjobs.callbacks import Callbacks
 from sqsjobs.errors import ConfigurationError
 from sqsjobs.events import Observer
 from sqsjobs.sealing import Sealing
@@ -150,6 +151,11 @@ class Opening:
     def chosen_blobs(self) -> Blobs | None:
         """Where large arguments and results are kept, as the program or the settings say it; it is not opened."""
         return self._plan.chosen_blobs(Settings.load())
+
+    @property
+    def chosen_callbacks(self) -> Callbacks | None:
+        """Where callbacks may go, as the program or the settings say it; None for nowhere."""
+        return self._plan.chosen_callbacks(Settings.load())
 
     def whereabouts(self) -> Whereabouts:
         """Return where the queues are at SQS, for which the app need not be open.

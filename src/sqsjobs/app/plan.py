@@ -122,7 +122,7 @@ class Plan:
             observer=observer,
             clock=clock,
             keep_envelopes=self.keep_envelopes,
-            callbacks=callbacks_of(settings) if self.callbacks is UNSET else self.callbacks,
+            callbacks=self.chosen_callbacks(settings),
         )
 
     def names_store(self, settings: Settings) -> bool:
@@ -161,6 +161,14 @@ class Plan:
         """
         chosen = settings.blobs if self.blobs is UNSET else self.blobs
         return open_blobs(chosen, region=self.region or settings.region) if isinstance(chosen, str) else chosen
+
+    def chosen_callbacks(self, settings: Settings) -> Callbacks | None:
+        """Return where callbacks may go, as it is said here or in the settings, or None.
+
+        Raises:
+            ConfigurationError: if what the settings say cannot be.
+        """
+        return callbacks_of(settings) if self.callbacks is UNSET else self.callbacks
 
     def _store(self, settings: Settings, blobs: Blobs | None) -> JobStore | None:
         chosen = self.chosen_store(settings)

@@ -135,7 +135,17 @@ def _pairs(app: App, estate: Estate, place: Place) -> Iterable[QueuePair]:
     if strangers := targets.keys() - set(queues):
         raise ConfigurationError(f"--dead-letters names {min(strangers)!r}, which is none of {', '.join(queues)}")
     prefix = app.whereabouts()["queue_prefix"]
-    return [queue_pair(name, place, prefix=prefix, dead_letter_queue=targets.get(name, "")) for name in queues]
+    callbacks = app.chosen_callbacks
+    return [
+        queue_pair(
+            name,
+            place,
+            prefix=prefix,
+            dead_letter_queue=targets.get(name, ""),
+            calls_back=callbacks is not None and callbacks.queue in (None, name),
+        )
+        for name in queues
+    ]
 
 
 def _target(word: str) -> tuple[str, str]:

@@ -10,8 +10,7 @@ from datetime import timedelta
 from typing import Any, Protocol, Self
 
 from sqsjobs.app import App
-from sqsjobs.app.layers import callbacks_of
-from sqsjobs.app.plan import UNSET, Plan
+from sqsjobs.app.plan import Plan
 from sqsjobs.callbacks import Callbacks
 from sqsjobs.events import Event, JobStarted
 from sqsjobs.settings import Settings
@@ -98,7 +97,7 @@ class MemoryApp:
         )
 
     def _callbacks(self, before: Plan) -> Callbacks | None:
-        callbacks = callbacks_of(Settings.load()) if before.callbacks is UNSET else before.callbacks
+        callbacks = before.chosen_callbacks(Settings.load())
         return kept(callbacks, self.callbacks) if callbacks else None
 
     # What was enqueued -------------------------------------------------------------------------------
