@@ -67,7 +67,7 @@ async def test_large_arguments_run_and_their_blob_goes_with_the_message(rig, blo
     (name,) = kept(directory)
     assert name.startswith(job.id)
     if "encryption" in layers:
-        assert b"xxxx" not in (directory / "arguments" / name).read_bytes()
+        assert b"x" * 20 not in (directory / "arguments" / name).read_bytes()
     await rig.drain(sealing=sealing)
     assert (await rig.record(job.id)).result == b"2000000"
     assert kept(directory) == []
