@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -37,6 +38,10 @@ from sqsjobs.integrations.django.interface import (
     task_finished,
     task_started,
 )
+from sqsjobs.integrations.django.results import result_of
+from sqsjobs.job import JobStatus, new_job_id
+from sqsjobs.outcome import Failure
+from sqsjobs.store.base import JobRecord, PastAttempt
 from sqsjobs.testing import LocalServerThread, MemoryApp
 
 TWICE = Retry(max_attempts=2, backoff=constant(1))
@@ -170,6 +175,56 @@ def test_what_ends_in_another_way_has_failed_for_django(memory: MemoryApp) -> No
     for sent, kind in ((cancelled, JobCancelled), (discarded, Discard)):
         sent.refresh()
         assert (sent.status, sent.errors[-1].exception_class) == ("FAILED", kind)
+
+
+def test_a_crash_after_an_error_repeats_no_error() -> None:
+    """The record keeps the last error; the attempt after it left none, and of the first its worker is not known."""
+    failure = Failure("builtins.ValueError", "never" * 100, "Traceback …")
+    history = (
+        PastAttempt(2, "b", 20.0, 21.0, "failed", f"{failure.type}: {failure.message}"[:200]),
+        PastAttempt(3, "c", 30.0, 31.0, "crashed"),
+    )
+    record = JobRecord(
+        new_job_id(), f"{PATH}.pair", "default", JobStatus.RETRYING, attempts=3, started_at=30.0, history=history,
+        failure=failure, worker="c",
+    )  # fmt: skip
+    result = result_of(record, tasks.pair, "default", None)
+    assert [(error.exception_class, error.traceback) for error in result.errors] == [(ValueError, "Traceback …")]
+    assert result.worker_ids == ["", "b", "c"]
+    assert [date.timestamp() for date in (result.started_at, result.last_attempted_at)] == [20.0, 30.0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [("sqsjobs.Reject", "sqsjobs.Reject"), ("sqsjobs.CrashLimit", "sqsjobs.JobFailed"), ("shop.Sold", "shop.Sold")],
+)
+def test_the_class_of_each_error_can_be_imported(kind: str, path: str) -> None:
+    """Words of sqsjobs for what is no exception are a failed job."""
+    record = JobRecord(new_job_id(), f"{PATH}.pair", "default", JobStatus.FAILED, failure=Failure(kind, "told"))
+    (error,) = result_of(record, tasks.pair, "default", None).errors
+    assert (error.exception_class_path, error.traceback) == (path, f"{kind}: told")
+
+
+# Connections ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", [tasks.connected, tasks.aconnected])
+def test_no_connection_outlives_its_job(memory: MemoryApp, task: Any) -> None:
+    tasks.opened.clear()
+    task.enqueue()
+    memory.drain_sync()
+    (opened,) = tasks.opened
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        opened.total_changes  # noqa: B018 - it asks the database
+
+
+async def test_coroutines_have_connections_of_their_own(memory: MemoryApp) -> None:
+    """As requests have: what one does in a transaction concerns no other."""
+    tasks.opened.clear()
+    for _ in range(3):
+        await tasks.aconnected.aenqueue()
+    await memory.drain()
+    assert len(set(map(id, tasks.opened))) == 3
 
 
 # Signals --------------------------------------------------------------------------------------------
@@ -368,9 +423,9 @@ def test_a_worker_process_runs_djangos_tasks(database: Path, tmp_path: Path, mon
 
 def test_a_worker_without_settings_says_which_are_missing(tmp_path: Path) -> None:
     environment = {key: value for key, value in os.environ.items() if key != "DJANGO_SETTINGS_MODULE"}
-    command = [sys.executable, "-m", "sqsjobs", "worker", WORKED]
+    program = f"from sqsjobs.cli.target import load_app; load_app({WORKED!r})"
     ended = subprocess.run(
-        command, cwd=tmp_path, env=environment, text=True, capture_output=True, timeout=60, check=False
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment, text=True, capture_output=True, check=False
     )
-    assert ended.returncode == 2
+    assert "ConfigurationError" in ended.stderr.splitlines()[-1]
     assert "DJANGO_SETTINGS_MODULE=shop.settings" in ended.stderr

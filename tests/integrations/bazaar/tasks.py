@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+from asgiref.sync import sync_to_async
+from django.db import connection
 from tests.integrations.bazaar.models import Order
 
 from sqsjobs import Discard
@@ -15,7 +17,20 @@ except ModuleNotFoundError:
     from django_tasks import task
 
 
-__all__ = ["broken", "note", "order", "pair", "pointless", "second_time", "task", "told", "unspeakable"]
+__all__ = [
+    "aconnected",
+    "broken",
+    "connected",
+    "note",
+    "opened",
+    "order",
+    "pair",
+    "pointless",
+    "second_time",
+    "task",
+    "told",
+    "unspeakable",
+]
 
 
 @task
@@ -68,3 +83,21 @@ def unspeakable() -> object:
 def pair() -> tuple[int, bytes]:
     """Return what Django turns into JSON."""
     return 1, b"two"
+
+
+opened: list[Any] = []
+"""The connections to the database that the tasks below had."""
+
+
+@task
+def connected() -> int:
+    """Have a connection in a thread."""
+    count = int(Order.objects.count())
+    opened.append(connection.connection)
+    return count
+
+
+@task
+async def aconnected() -> int:
+    """Have one beside the event loop."""
+    return int(await sync_to_async(connected.func)())

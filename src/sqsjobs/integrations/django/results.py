@@ -105,15 +105,14 @@ def _workers(record: JobRecord) -> list[str]:
 def _errors(record: JobRecord) -> list[TaskError]:
     """Return an error for each attempt that had one; of those before the last, the record keeps no traceback."""
     told = [past.error for past in record.history if past.error]
-    if record.failure:
-        last = TaskError(
-            exception_class_path=_importable(record.failure.type),
-            traceback=record.failure.traceback or f"{record.failure.type}: {record.failure.message}",
-        )
-        before = told[:-1] if record.history and record.history[-1].error else told
-        return [*map(_told, before), last]
-    cancelled = TaskError(exception_class_path="sqsjobs.JobCancelled", traceback="the job was cancelled")
-    return [*map(_told, told), *([cancelled] if record.status is JobStatus.CANCELLED else [])]
+    failure = record.failure
+    if failure is None:
+        cancelled = TaskError(exception_class_path="sqsjobs.JobCancelled", traceback="the job was cancelled")
+        return [*map(_told, told), *([cancelled] if record.status is JobStatus.CANCELLED else [])]
+    text = f"{failure.type}: {failure.message}"
+    before = told[:-1] if told and text.startswith(told[-1]) else told  # the history has its beginning, too
+    last = TaskError(exception_class_path=_importable(failure.type), traceback=failure.traceback or text)
+    return [*map(_told, before), last]
 
 
 def _told(error: str) -> TaskError:
