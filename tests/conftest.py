@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from tests.canaries import Watch
 from tests.trials import more_examples
 
 from sqsjobs.local import LocalServer
@@ -19,6 +20,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="URL",
         help="run tests/conformance against this server only, or against AWS itself with 'aws' (see docs/emulators.md)",
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Watch(), "canaries")
 
 
 @pytest.fixture(scope="session")

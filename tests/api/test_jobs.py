@@ -13,6 +13,7 @@ from itertools import pairwise
 
 import pytest
 from tests.api.scripted import ScriptedTransport, refuses
+from tests.canaries import canary_key
 
 from sqsjobs import (
     App,
@@ -328,7 +329,7 @@ async def test_envelopes_are_kept_only_where_they_may_be(sqs):
 
 async def test_a_sealed_job_is_kept_sealed_and_sealed_anew(app, sqs):
     """What is on the wire is what is kept; a job whose seal has expired meanwhile gets a new one."""
-    signing = Signing([HmacKey("k1", b"s" * 32)], require_signature=True)
+    signing = Signing([HmacKey("k1", canary_key("JOBS"))], require_signature=True)
     app = App(
         "tests",
         transport=MemoryTransport(sqs, create_missing=True),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from tests.canaries import canary_key
 from tests.sealing.samples import NEW, OLD
 from tests.worker.conftest import rig  # noqa: F401 - a fixture
 from tests.worker.virtual import virtually
@@ -22,7 +23,7 @@ from sqsjobs.sealing import Sealing, Signing
 from sqsjobs.store.base import ClaimRequest, RecordChange
 
 LARGE = "x" * 2_000_000
-KEY = AesKey("2026-11", b"k" * 32)
+KEY = AesKey("2026-11", canary_key("BLOBS"))
 
 
 @pytest.fixture

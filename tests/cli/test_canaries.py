@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable
 
 import pytest
+from tests.canaries import canary
 from tests.cli.conftest import Ran, Shell
 from tests.cli.test_worker import ask, port, until
 
@@ -26,7 +27,7 @@ from sqsjobs.transport.model import receiving
 
 __all__ = ["port"]  # a fixture
 
-CANARIES = {what: f"canary{what}{secrets.token_hex(8)}" for what in ("ARG", "PLAIN", "HEADER", "RESULT", "ENV", "KEY")}
+CANARIES = {what: canary(what) for what in ("ARG", "PLAIN", "HEADER", "RESULT", "ENV", "KEY")}
 PIN = str(secrets.randbelow(10**12) + 10**12)
 
 APP = '''

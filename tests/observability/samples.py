@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import get_args
 
+from tests.canaries import canary
+
 from sqsjobs import events as ev
 from sqsjobs.job import Job, JobId
 from sqsjobs.outcome import Failed, Failure, Poison, Succeeded
 
-SECRET = "correct-horse-battery-staple"
+SECRET = canary("ARG")
 
 JOB = Job(id=JobId("0" * 16), task="resize", queue="images", arguments=f'{{"key":"{SECRET}"}}'.encode())
 FAILURE = Failure("builtins.ValueError", "no such image", "Traceback …\n  boom", "0123456789ab")

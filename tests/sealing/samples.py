@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tests.canaries import canary_key
+
 from sqsjobs.clock import Clock as AnyClock
 from sqsjobs.clock import SystemClock
 from sqsjobs.errors import InvalidEnvelope, UnsupportedVersion, UntrustedEnvelope
@@ -12,8 +14,8 @@ from sqsjobs.job import Job, JobId
 from sqsjobs.sealing import Ed25519Key, HmacKey, Sealing, Signing
 
 NOW = 1_763_000_000.0
-OLD, NEW = HmacKey("2026-05", b"o" * 32), HmacKey("2026-11", b"n" * 32)
-PRIVATE = Ed25519Key("web-1", b"e" * 32)
+OLD, NEW = HmacKey("2026-05", canary_key("OLD")), HmacKey("2026-11", canary_key("NEW"))
+PRIVATE = Ed25519Key("web-1", canary_key("PRIVATE"))
 JOB = Job(
     id=JobId("0199a1c2-7d1e-7b43-9a52-3a6f0d9c2b11"),
     task="resize",

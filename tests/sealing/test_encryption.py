@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from msgspec.structs import replace
+from tests.canaries import canary_key
 from tests.sealing.samples import JOB, NEW, Clock, refusal, refusals, sealing
 
 from sqsjobs import AesKey, ConfigurationError, Encryption
@@ -19,7 +20,7 @@ from sqsjobs.sealing import Sealing, ciphers
 from sqsjobs.sealing.encryption_keys import DataKey
 from sqsjobs.sealing.message_key import MessageKey
 
-FIRST, SECOND = AesKey("e-2026-05", b"1" * 32), AesKey("e-2026-11", b"2" * 32)
+FIRST, SECOND = AesKey("e-2026-05", canary_key("FIRST")), AesKey("e-2026-11", canary_key("SECOND"))
 SECRET_WORD = "cucumber"
 PRIVATE_JOB = replace(JOB, arguments=f'{{"name":"{SECRET_WORD}"}}'.encode(), headers={"who": SECRET_WORD})
 
@@ -47,7 +48,7 @@ async def test_the_form_on_the_wire_is_the_documented_one():
     said = json.loads(fields["header"])["encrypted"]
     assert (said["key"], said["algorithm"]) == (FIRST.id, "A256GCM")
     assert (len(raw(said["nonce"])), len(raw(said["salt"]))) == (12, 16)
-    derived = HKDF(hashes.SHA256(), 64, raw(said["salt"]), b"sqsjobs.2 A256GCM").derive(b"1" * 32)
+    derived = HKDF(hashes.SHA256(), 64, raw(said["salt"]), b"sqsjobs.2 A256GCM").derive(FIRST.secret)
     assert raw(said["commitment"]) == derived[32:]
     bound = f"sqsjobs.2\n{fields['header']}".encode()
     content = AESGCM(derived[:32]).decrypt(raw(said["nonce"]), raw(fields["content"]), bound)

@@ -60,7 +60,7 @@ async def test_the_form_on_the_wire_is_the_documented_one():
     assert fields["sqsjobs"] == 2
     assert fields["content"] == encode(JOB)
     assert json.loads(fields["header"]) == header(expires_at=NOW + 15 * 86_400)
-    tag = hmac.new(b"n" * 32, f"sqsjobs.2\n{fields['header']}\n{fields['content']}".encode(), hashlib.sha256).digest()
+    tag = hmac.new(NEW.secret, f"sqsjobs.2\n{fields['header']}\n{fields['content']}".encode(), hashlib.sha256).digest()
     assert fields["signature"] == b64(tag)
 
 
