@@ -8,6 +8,7 @@ import json
 import anyio
 import pytest
 from tests.callbacks.receiver import KEY
+from tests.sealing.samples import NEW, sealing
 from tests.worker import pills
 from tests.worker.virtual import virtually
 
@@ -17,7 +18,7 @@ from sqsjobs.app.callback_task import callback_task
 from sqsjobs.callbacks import CALLBACK_TASK
 from sqsjobs.callbacks.posts import Answer, Post
 from sqsjobs.envelope import encode
-from sqsjobs.errors import CallbackFailed
+from sqsjobs.errors import CallbackFailed, StoreUnavailable
 from sqsjobs.job import JobStatus
 from sqsjobs.outcome import Failed, Succeeded, Unknown
 from sqsjobs.store.base import JobRecord
@@ -300,6 +301,50 @@ async def cut_off(rig, *, after: int, last: Fault) -> None:
     rig.sqs.faults = fault
     with anyio.move_on_after(30):
         await silent.wait()
+
+
+@virtually
+async def test_a_job_store_that_is_away_puts_the_callback_off(rig, monkeypatch):
+    """The end is recorded and cannot be read again: the message is kept, and tells when it comes back."""
+    callbacks, receivers = serve(rig)
+    read, away = rig.store.get, [True]
+
+    async def get(job_id):
+        if away:
+            away.pop()
+            raise StoreUnavailable("away")
+        return await read(job_id)
+
+    monkeypatch.setattr(rig.store, "get", get)
+
+    @rig.task()
+    async def job() -> int:
+        return 7
+
+    job_id = await rig.send(job, callback=URL)
+    async with rig.working(callbacks=callbacks):
+        failed = await rig.events.wait(ev.SettleFailed)
+        assert failed.job_id == job_id
+        await rig.events.wait(ev.JobEnded, lambda event: event.job.task == CALLBACK_TASK)
+    assert [told["data"]["result"] for told in receivers.read(rig)] == [7]
+    assert rig.events.count(ev.JobStarted, lambda event: event.job.id == job_id) == 1
+
+
+@virtually
+async def test_a_message_that_nobody_with_a_key_has_signed_tells_nobody(rig):
+    """S3, S21: its URL is not believed either, even where it is an allowed one."""
+    callbacks, receivers = serve(rig)
+    layers = sealing(NEW, clock=rig.clock)
+
+    @rig.task()
+    async def job() -> None: ...
+
+    await rig.send(job, callback=URL)
+    good = rig.job(job, callback=URL)
+    await rig.send_body(await layers.seal(good))
+    await rig.drain(callbacks=callbacks, sealing=layers)
+    assert rig.dead_letter().reason == "unsigned"
+    assert [told["data"]["id"] for told in receivers.read(rig)] == [good.id]
 
 
 # Tries ----------------------------------------------------------------------------------------------
