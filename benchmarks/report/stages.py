@@ -14,7 +14,10 @@ STAGES: Final[Sequence[tuple[str, tuple[str, ...]]]] = (
     ("metrics", ("observability/metrics",)),
     ("logs", ("observability/",)),
     ("events", ("events.py", "app/")),
-    ("envelope and arguments", ("envelope.py", "codec.py", "job.py", "registry.py", "task", "sealing/", "limits.py")),
+    (
+        "envelope and arguments",
+        ("envelope.py", "codec.py", "signatures.py", "job.py", "registry.py", "task", "sealing/", "limits.py"),
+    ),
     ("settling: what becomes of a message, deletes", ("worker/settler", "batching", "disposition", "outcome", "retry")),
     ("leases and heartbeats", ("worker/lease", "worker/heartbeat", "worker/held", "worker/watchdog")),
     ("running: context, timeout, the function itself", ("worker/executor", "worker/run", "context.py", "contestants/")),

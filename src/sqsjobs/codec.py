@@ -8,20 +8,18 @@ Annotations are read when the function is declared; where they name what does no
 
 from __future__ import annotations
 
-import inspect
 import math
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, Final, Never, NoReturn, get_type_hints  # Any: what JSON holds, and what functions take
+from typing import Any, Final  # Any: what JSON holds, and what functions take
 
 import msgspec
-from msgspec import inspect as types
 
-from sqsjobs.errors import ConfigurationError, InvalidArguments, InvalidResult
-from sqsjobs.json_hooks import encoder, from_json, is_ours, to_json, type_name
+from sqsjobs.errors import InvalidArguments, InvalidResult
+from sqsjobs.json_hooks import encoder, to_json
 from sqsjobs.redaction import Redaction
+from sqsjobs.signatures import Decoders, NotYetDefined, checked_signature, decoders_of, positional_names
 
 __all__ = ["ResultNotEncodable", "TaskCodec"]
 
@@ -37,9 +35,9 @@ class TaskCodec:
         self.task = task
         self._function = function
         self._redact = redact
-        self._signature = _checked_signature(function, task) if function else None
-        self._positional = _positional(self._signature) if self._signature else ()
-        self._decoders: _Decoders | None = None
+        self._signature = checked_signature(function, task) if function else None
+        self._positional = positional_names(self._signature) if self._signature else ()
+        self._decoders: Decoders | None = None
 
     @classmethod
     def of(cls, function: Callable[..., object], task_name: str, redact: Collection[str] = ()) -> TaskCodec:
@@ -50,7 +48,7 @@ class TaskCodec:
                 `redact`, or an annotation has no JSON form.
         """
         codec = cls(task_name, function, redact)
-        with suppress(_NotYetDefined):  # a type declared further down; `resolve` is called again at first use
+        with suppress(NotYetDefined):  # a type declared further down; `resolve` is called again at first use
             codec.resolve()
         return codec
 
@@ -66,7 +64,7 @@ class TaskCodec:
             ConfigurationError: if one names what does not exist, or has no JSON form.
         """
         if not self._decoders:
-            self._decoders = _decoders(self._function, self._signature, self.task, self._redact)
+            self._decoders = decoders_of(self._function, self._signature, self.task, self._redact)
 
     @property
     def redaction(self) -> Redaction:
@@ -175,124 +173,6 @@ class TaskCodec:
         for name, value in arguments.items():
             if _has_non_finite(value):
                 raise InvalidArguments(self.task, f"argument {name!r}: NaN and Infinity have no JSON form")
-
-
-# Signatures and annotations -------------------------------------------------------------------------
-
-_NOT_BY_NAME: Final[Mapping[object, str]] = {
-    inspect.Parameter.POSITIONAL_ONLY: "is positional-only",
-    inspect.Parameter.VAR_POSITIONAL: "takes any number of positions",
-    inspect.Parameter.VAR_KEYWORD: "takes any name",
-}
-
-
-class _NotYetDefined(ConfigurationError):
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class _Decoders:
-    arguments: Callable[[bytes], dict[str, Any]]
-    result: msgspec.json.Decoder[Any]
-    redaction: Redaction
-
-
-def _checked_signature(function: Callable[..., object], task: str) -> inspect.Signature:
-    signature = inspect.signature(function)
-    for parameter in signature.parameters.values():
-        if reason := _NOT_BY_NAME.get(parameter.kind):
-            raise ConfigurationError(
-                f"task {task!r}: parameter {parameter.name!r} {reason}, but arguments travel by name, each with its type: "
-                f"declare every parameter by itself"
-            )
-    return signature
-
-
-def _positional(signature: inspect.Signature) -> tuple[str, ...]:
-    return tuple(it.name for it in signature.parameters.values() if it.kind is it.POSITIONAL_OR_KEYWORD)
-
-
-def _decoders(
-    function: Callable[..., object] | None, signature: inspect.Signature | None, task: str, redact: Collection[str]
-) -> _Decoders:
-    if not function or not signature:
-        return _Decoders(msgspec.json.Decoder(dict[str, Any]).decode, msgspec.json.Decoder(Any), Redaction({}))
-    hints = dict.fromkeys(signature.parameters, Any) | _type_hints(function, task)
-    _check_redacted(redact, signature, task)
-    for name, hint in hints.items():
-        _refuse_unsupported(hint, task, "the result" if name == "return" else f"parameter {name!r}")
-    struct = msgspec.defstruct(
-        f"Arguments of {task}",
-        [_field(parameter, hints.get(parameter.name, Any)) for parameter in signature.parameters.values()],
-        kw_only=True,
-        forbid_unknown_fields=True,
-    )
-    decoder = msgspec.json.Decoder(struct, dec_hook=from_json)
-    return _Decoders(
-        lambda raw: _given(decoder.decode(raw)),
-        msgspec.json.Decoder(hints.get("return", Any), dec_hook=from_json),
-        Redaction(hints, redact),
-    )
-
-
-def _check_redacted(redact: Collection[str], signature: inspect.Signature, task: str) -> None:
-    for name in redact:
-        if name not in signature.parameters:
-            raise ConfigurationError(
-                f"task {task!r}: redact names {name!r}, and its parameters are {', '.join(signature.parameters)}"
-            )
-
-
-def _type_hints(function: Callable[..., object], task: str) -> dict[str, Any]:
-    try:
-        hints = get_type_hints(function, include_extras=True)
-    except NameError as error:
-        raise _NotYetDefined(
-            f"task {task!r}: an annotation names {error.name!r}, which its module does not define: "
-            f"import it there, not only under TYPE_CHECKING, or define it outside of functions"
-        ) from None
-    if hints.get("return") in (Never, NoReturn):
-        del hints["return"]
-    return hints
-
-
-def _refuse_unsupported(hint: Any, task: str, place: str) -> None:
-    try:
-        problem = next((type_name(cls) for cls in _foreign_classes(hint)), None)
-    except (TypeError, NameError) as error:  # msgspec's words, such as a union of two models; or a model's own hints
-        problem = f"{hint} ({error})"
-    if problem:
-        raise ConfigurationError(
-            f"task {task!r}: {place} is annotated with {problem}, which has no JSON form: use builtins, dataclasses, "
-            f"attrs, msgspec or pydantic models, enums, datetime, UUID, Decimal, Path, list, dict, or Any"
-        )
-
-
-def _foreign_classes(hint: Any) -> Iterator[type]:
-    """Yield the classes in an annotation that neither msgspec nor our hooks can make from JSON."""
-    seen: set[int] = set()
-    nodes: list[object] = [types.type_info(hint)]
-    while nodes:
-        node = nodes.pop()
-        if isinstance(node, tuple):
-            nodes.extend(node)
-        elif isinstance(node, types.CustomType):
-            if not is_ours(node.cls):
-                yield node.cls
-        elif isinstance(node, types.Type | types.Field) and id(node) not in seen:
-            seen.add(id(node))
-            nodes.extend(getattr(node, name) for name in node.__struct_fields__)
-
-
-def _field(parameter: inspect.Parameter, hint: Any) -> tuple[str, Any] | tuple[str, Any, Any]:
-    """Describe a parameter as a field; one with a default is left UNSET, so that the function's own default applies."""
-    if parameter.default is parameter.empty:
-        return parameter.name, hint
-    return parameter.name, hint, msgspec.UNSET
-
-
-def _given(struct: msgspec.Struct) -> dict[str, Any]:
-    return {name: value for name, value in msgspec.structs.asdict(struct).items() if value is not msgspec.UNSET}
 
 
 _UNENCODABLE: Final = (TypeError, ValueError, OverflowError, RecursionError)
