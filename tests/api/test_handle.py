@@ -139,6 +139,7 @@ async def test_where_records_begin_with_the_worker_result_waits_for_one(script):
 
 @pytest.mark.parametrize("status", [JobStatus.FAILED, JobStatus.DISCARDED])
 async def test_a_failure_carries_the_workers_words(script, status):
+    """S2: the type of the error is a text, of whatever name; nothing is imported or raised by it."""
     failure = Failure("builtins.ValueError", "no such row", "File x.py, line 3", "abc")
     with pytest.raises(JobFailed, match="no such row") as caught:
         await JobHandle(JOB, script(ended(status, failure=failure, attempts=3))).result()

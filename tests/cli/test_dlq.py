@@ -141,6 +141,15 @@ def test_all_are_deleted_at_once_also_what_somebody_reads(run_here, shell, serve
     assert len(server.sqs.peek("mails")) == 1
 
 
+def test_a_count_of_none_is_not_believed(run_here, shell, server):
+    """R64: SQS's counts lag by a minute, so they are shown and decide nothing: the queue is emptied all the same."""
+    server.reset()
+    server.sqs.create_queue("mails", dead_letter_queue="mails-dlq")
+    assert "about 0 dead letters" in run_here("dlq", "purge", shell.app, "--queue", "mails", "--all", "--yes").err
+    again = run_here("dlq", "purge", shell.app, "--queue", "mails", "--all", "--yes")
+    assert "once in 60 seconds" in again.err  # so it was done before
+
+
 def test_a_queue_is_purged_once_in_60_seconds(run_here, shell, server, letters):
     """S24: SQS's rule, in words."""
     assert run_here("dlq", "purge", shell.app, "--queue", "mails", "--all", "--yes").code == OK
