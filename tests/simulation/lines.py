@@ -270,6 +270,7 @@ class StoreLine:
         fault = self._storm.store_fault(operation)
         if fault:
             self._ledger.store_faults[job_id].append(operation)
+            self._ledger.note_fault(self._machine.name)  # now: the worker may end before the silence is noticed
         if fault == LOST_REQUEST:
             raise StoreUnavailable("the store is away")
         answer = await act()

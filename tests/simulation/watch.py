@@ -10,6 +10,7 @@ from sqsjobs.transport.base import MAX_BATCH_ENTRIES
 from sqsjobs.transport.memory_sqs import MemorySQS
 from sqsjobs.transport.model import Phase
 from sqsjobs.worker.lease import Lease, LeaseBook
+from sqsjobs.worker.pace import MOST_AHEAD
 from sqsjobs.worker.pipeline import Pipeline
 from sqsjobs.worker.worker import Worker
 
@@ -154,12 +155,12 @@ class Watch:
     # I14
 
     def _check_buffers(self) -> None:
-        """I14: what a worker has in hand is what its slots allow, as much again fetched ahead, and ten for each queue.
+        """I14: what a worker has in hand is what its slots allow, what may be fetched ahead of them, and ten for each queue.
 
         In FIFO queues it is groups that are counted so, each with what came with its head.
         """
         intake, slots = self._pipeline.intake, self._worker.options.concurrency
-        most = 2 * slots + MAX_BATCH_ENTRIES * len(intake.queues)
+        most = (1 + MOST_AHEAD) * slots + MAX_BATCH_ENTRIES * len(intake.queues)
         most *= max(queue.per_receive if queue.fifo else 1 for queue in intake.queues)
         if intake.running > slots:
             self._ledger.break_("I14", f"{self._machine.name} runs {intake.running} jobs in {slots} slots")

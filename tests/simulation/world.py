@@ -81,7 +81,7 @@ class World:
             store_rate=scenario.store_fault_rate,
             fifo=scenario.fifo,
             twice=scenario.twice,
-            note=note_fault,
+            note=self._note_fault,
         )
         self._sqs = MemorySQS(
             clock=MachineClock(loop),
@@ -190,6 +190,11 @@ class World:
     def _do(self, chore: Coroutine[Any, Any, None]) -> None:
         """Start what belongs to no machine."""
         self._chores.append(self._loop.create_task(chore, context=self._network.outside.copy()))
+
+    def _note_fault(self, kind: str) -> None:
+        """Note what is done to a call, now: its machine may end before it notices a silence."""
+        note_fault(kind)
+        self._ledger.note_fault(sender())
 
     def _kill(self, machine: Machine) -> None:
         self._staff.kill(machine)

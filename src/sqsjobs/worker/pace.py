@@ -10,7 +10,7 @@ from typing import Final
 
 from sqsjobs.transport.base import MAX_BATCH_ENTRIES
 
-__all__ = ["Pace"]
+__all__ = ["MOST_AHEAD", "Pace"]
 
 _SHORT_JOB: Final = 1.0
 """Seconds up to which jobs are short enough to fetch ahead for."""
@@ -22,7 +22,7 @@ _RATE_OVER: Final = 0.05
 """Seconds over which ends are counted for their rate."""
 _HEADROOM: Final = 1.5
 """How much faster than measured the next starts may come: what is fetched must never be what slows them down."""
-_MOST_AHEAD: Final = 10
+MOST_AHEAD: Final = 10
 """What may be fetched ahead, in multiples of the slots."""
 _GATHER_SHARE: Final = 0.02
 """Share of a job's duration for which freed slots gather, so that receives come in tens."""
@@ -65,7 +65,7 @@ class Pace:
             return 0
         starts_per_second = min(slots / max(self._mean_run, 1e-6), _HEADROOM * self._rate)
         within_trip = math.ceil(starts_per_second * self._mean_trip)
-        return min(_MOST_AHEAD * slots, within_trip + MAX_BATCH_ENTRIES)
+        return min(MOST_AHEAD * slots, within_trip + MAX_BATCH_ENTRIES)
 
     @property
     def gather_time(self) -> float:
