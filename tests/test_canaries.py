@@ -55,6 +55,7 @@ def test_whatever_gives_a_secret_away_fails(pytester: pytest.Pytester, monkeypat
         base64.urlsafe_b64encode(canary("RESULT").encode()).decode().rstrip("="),
         canary_key("NEW").hex(),
     ],
+    ids=["plain", "shown", "base64", "base64url", "hex"],
 )
 def test_a_secret_is_known_in_every_form(text: str) -> None:
     assert found_in(f"see: {text}.")

@@ -147,8 +147,15 @@ class Fates:
         if play is None or play.task != "careless":
             return False
         died = self._claims_that_died(job_id, {run.token for run in runs}) if self._scenario.has_store else 0
-        used = max(len(runs) + died, *(run.attempt for run in runs), 0)
+        used = max(len(runs) + died, *(run.attempt for run in runs), self._overdelivered(job_id))
         return used >= RETRIES["careless"].max_attempts or any(run.how == "Reject" for run in runs)
+
+    def _overdelivered(self, job_id: str) -> int:
+        """Return how many attempts the deliveries of a job stand for where no store counts them: all but some spare ones."""
+        if self._scenario.has_store:
+            return 0
+        deliveries = (len(self._ledger.receipts[copy.message_id]) for copy in self._ledger.copies[job_id])
+        return max(0, max(deliveries, default=0) - _SPARE_DELIVERIES)
 
     def _play_of(self, job_id: str) -> Play | None:
         number = self._numbers.get(job_id)

@@ -416,6 +416,33 @@ async def test_a_message_that_comes_twice_in_one_receive_runs_once(rig):
     assert rig.messages() == []
 
 
+@pytest.mark.parametrize("stale", StaleHandles)
+@virtually
+async def test_an_older_receipt_that_comes_later_is_not_gone_on_with(rig, stale):
+    """R24: answers overtake each other, and the handle of the older one extends, ends and shows nothing."""
+    rig.store = None
+
+    class Overtaking(MemoryTransport):
+        async def receive(self, queue, **options):
+            older = await super().receive(queue, **options)
+            newer = await super().receive(queue, **options | {"wait": 0}) if older else []
+            return [*newer, *older]
+
+    @rig.task()
+    async def once() -> None:
+        await asyncio.sleep(200)
+
+    with rig.sqs.use() as model:
+        model.leases.stale_handles = stale
+    await rig.send(once)
+    rig.faults.plan("ReceiveMessage", Fault(duplicate=True))
+    async with Overtaking(rig.sqs) as transport, rig.working(transport=transport):
+        await rig.events.wait(ev.JobSettled)
+        assert [it.receive_count for it in rig.events.of(ev.JobStarted)] == [2]
+    assert rig.events.count(ev.LeaseEnded) == 0
+    assert rig.messages() == []
+
+
 @virtually
 async def test_a_message_received_again_while_it_runs_goes_on_under_its_new_handle(rig):
     """R24: SQS gave it out twice; the job is neither cancelled nor run twice."""

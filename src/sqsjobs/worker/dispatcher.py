@@ -105,8 +105,10 @@ class Dispatcher:
         """
         held = self._newest.get(delivery.message_id)
         if held is not None and not (held.lease.retired or held.lease.lost):
-            held.delivery = delivery
-            self._book.renew(held.lease, delivery, asked_at)
+            # Answers overtake each other: an older receipt's handle would end no lease any more.
+            if delivery.receive_count >= held.delivery.receive_count:
+                held.delivery = delivery
+                self._book.renew(held.lease, delivery, asked_at)
             return None
         held = Held(delivery, self._book.grant(delivery, asked_at))
         self._lives[held] = None
