@@ -150,6 +150,10 @@ class Fates:
         used = max(len(runs) + died, *(run.attempt for run in runs), self._overdelivered(job_id))
         return used >= RETRIES["careless"].max_attempts or any(run.how == "Reject" for run in runs)
 
+    def _was_overdelivered(self, job_id: str) -> bool:
+        play = self._play_of(job_id)
+        return play is not None and self._overdelivered(job_id) >= RETRIES[play.task].max_attempts
+
     def _overdelivered(self, job_id: str) -> int:
         """Return how many attempts the deliveries of a job stand for where no store counts them: all but some spare ones."""
         if self._scenario.has_store:
@@ -228,7 +232,7 @@ class Fates:
             self._check_crashed(job_id, runs)
         elif letter.reason == "redrive":
             ledger.break_("I10", f"{name} was moved by SQS itself", job_id)
-        elif letter.reason not in _NO_RUN_NEEDED and not runs:
+        elif letter.reason not in _NO_RUN_NEEDED and not runs and not self._was_overdelivered(job_id):
             ledger.break_("I10", f"{name} is dead-lettered ({letter.reason}) without a run", job_id)
         elif letter.reason == "exhausted" and store:
             self._check_exhausted(job_id, runs)

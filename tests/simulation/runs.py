@@ -165,7 +165,8 @@ def _check_turn(ledger: Ledger, arrival: Arrival, before: list[Arrival]) -> None
 
 def _check_sent_in_order(scenario: Scenario, ledger: Ledger, arrivals: list[Arrival]) -> None:
     at = {play.number: play.at for play in scenario.plays}
-    numbers = {job_id: number for number, (_, job_id) in ledger.answers.items()}
+    # One whose send is uncertain may arrive at any time: its request may have been slow.
+    numbers = {job_id: number for number, (outcome, job_id) in ledger.answers.items() if outcome == "accepted"}
     sent = [numbers[arrival.job_id] for arrival in arrivals if arrival.job_id in numbers]
     for earlier, later in pairwise(sent):
         if at[earlier] == at[later] and later < earlier:
