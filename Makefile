@@ -24,7 +24,7 @@ example-inference: $(VENV)/.inference ## a page to send pictures to, with all be
 
 .PHONY: test
 test: $(VENV)/.dev ## the tests: make test [ARGS='-k retry']
-	$(BIN)/python -m pytest -n 3 --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist loadgroup $(ARGS)
 
 .PHONY: simulate
 simulate: $(VENV)/.dev ## faults by the thousand in virtual time: make simulate [SEEDS=number] [SEED=one, with its trace]

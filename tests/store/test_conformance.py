@@ -525,9 +525,9 @@ async def test_a_purge_drops_what_has_expired_and_nothing_else(store, clock):
 
 
 async def test_a_purge_drops_any_number_of_records(store):
-    await asyncio.gather(*(store.insert(queued(expires_at=NOW + 1)) for _ in range(1234)))
+    await asyncio.gather(*(store.insert(queued(expires_at=NOW + 1)) for _ in range(620)))
     await store.insert(queued(expires_at=NOW + 100))
-    assert await store.purge(NOW + 50) == 1234
+    assert await store.purge(NOW + 50) == 620
 
 
 # Many at once -------------------------------------------------------------------------------------------

@@ -31,9 +31,9 @@ async def test_many_records_are_read_at_once(store):
 
 
 async def test_any_number_of_records_is_read_at_once(store):
-    jobs = [job_id() for _ in range(1200)]
-    for start in range(0, len(jobs), 200):
-        await asyncio.gather(*(store.insert(queued(job)) for job in jobs[start : start + 200]))
+    jobs = [job_id() for _ in range(620)]
+    for start in range(0, len(jobs), 155):
+        await asyncio.gather(*(store.insert(queued(job)) for job in jobs[start : start + 155]))
     assert set(await store.records(jobs)) == set(jobs)
     assert await store.records([]) == {}
 

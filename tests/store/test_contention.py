@@ -1,6 +1,6 @@
 """Eight writers contend for the same jobs, and no job is completed twice.
 
-The short form has 160 jobs; ``SQSJOBS_STORE_TRIES=10000`` has as many as that says. Each writer tries each job, so that
+The short form has 100 jobs; ``SQSJOBS_STORE_TRIES=10000`` has as many as that says. Each writer tries each job, so that
 10,000 are some 130,000 requests where nothing is batched: DynamoDB's stand-in, which answers one request at a time, took
 18 minutes for them on two cores that had other work, too; how many records it holds makes no difference.
 """
@@ -21,7 +21,7 @@ from tests.store.contender import complete, job
 from sqsjobs.job import JobStatus
 from sqsjobs.store.base import JobStore
 
-TRIES = int(os.environ.get("SQSJOBS_STORE_TRIES", "160"))
+TRIES = int(os.environ.get("SQSJOBS_STORE_TRIES", "100"))
 WRITERS = 8
 
 
