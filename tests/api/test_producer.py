@@ -119,6 +119,17 @@ async def test_a_delay_is_counted_by_sqs_and_by_no_clock_of_ours():
     assert [queued.phase for queued in rig.sqs.peek("q")] == [Phase.DELAYED]
 
 
+@pytest.mark.parametrize("delay", [900, 900.5, 7200])
+async def test_a_longer_delay_than_sqs_holds_is_dated_in_the_message(delay):
+    """I8: what SQS makes visible after 15 minutes is put off by the worker, also where no store keeps the date."""
+    async with Rig() as rig:
+        await rig.send(call(delay=delay))
+    ((message,),) = rig.transport.requests
+    job = envelope.decode(message.body, queue="q", message_id="m" * 20)
+    assert message.delay == 900
+    assert job.not_before == (None if delay == 900 else job.enqueued_at + delay)
+
+
 async def test_a_batch_stays_below_a_mebibyte():
     """R30."""
     big = "x" * 400_000

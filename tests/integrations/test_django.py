@@ -283,6 +283,23 @@ def test_a_task_runs_at_its_date_and_not_before(memory: MemoryApp, later: timede
     assert timedelta(seconds=-1) < sent.started_at - sent.enqueued_at - later < timedelta(minutes=1)
 
 
+@pytest.mark.parametrize("options", [{"store": None}, {"tracking": "result"}, {"tracking": "worker"}], ids=str)
+def test_a_date_holds_where_the_producer_keeps_no_record(options: dict[str, Any]) -> None:
+    """The message says it then."""
+    with configured(**options) as memory:
+        starts: list[float] = []
+
+        def start(sender: type, **_: object) -> None:
+            starts.append(memory.clock.wall())
+
+        task_started.connect(start)
+        sent = memory.clock.wall()
+        tasks.pair.using(run_after=datetime.now(UTC) + timedelta(hours=2)).enqueue()
+        memory.drain_sync(skip_delays=True)
+        task_started.disconnect(start)
+        assert [7199 <= at - sent < 7260 for at in starts] == [True]
+
+
 def test_a_date_that_has_passed_is_now(memory: MemoryApp) -> None:
     sent = tasks.pair.using(run_after=datetime.now(UTC) - timedelta(days=1)).enqueue()
     memory.drain_sync()
@@ -356,6 +373,23 @@ def test_the_settings_name_an_app_of_the_projects() -> None:
 
 def test_workers_take_jobs_from_all_queues_of_the_settings(memory: MemoryApp) -> None:
     assert memory.app.registry.queues() == ("default", "mails")
+
+
+def test_workers_take_jobs_from_every_queue_that_a_module_gives_a_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where two tasks are of one function, and no QUEUES name the queues."""
+    backend = {"BACKEND": BACKEND, "QUEUES": [], "OPTIONS": {"modules": ["tests.integrations.bazaar.elsewhere"]}}
+    with override_settings(TASKS={"default": backend}):
+        slow, slower = (elsewhere.hidden.using(queue_name=queue) for queue in ("slow", "slower"))
+        monkeypatch.setattr(elsewhere, "slow", slow, raising=False)
+        monkeypatch.setattr(elsewhere, "slower", slower, raising=False)
+        memory = MemoryApp(load_app(WORKED))
+        assert memory.app.registry.queues() == ("default", "mails", "slow", "slower")
+        with memory:
+            sent = [task.enqueue() for task in (elsewhere.hidden, slow, slower)]
+            memory.drain_sync()
+            for result in sent:
+                result.refresh()
+    assert [result.return_value for result in sent] == ["found"] * 3
 
 
 def test_each_alias_has_an_app() -> None:

@@ -25,7 +25,7 @@ from sqsjobs.producer.tries import Answer, RetryBudget, SendPolicy
 from sqsjobs.sealing import Sealing
 from sqsjobs.sending import message_of
 from sqsjobs.store.base import JobRecord, JobStore
-from sqsjobs.transport.base import Sent, Transport
+from sqsjobs.transport.base import MAX_DELAY, Sent, Transport
 
 __all__ = ["Enqueued", "NotEnqueued", "Producer", "SendOutcome"]
 
@@ -192,14 +192,17 @@ class Producer:
     # One job, step by step ---------------------------------------------------------------------------
 
     def _job(self, call: Call[object]) -> Job:
+        now = self._clock.wall()
         return Job(
             id=new_job_id(),
             task=call.task,
             queue=call.queue,
             arguments=call.arguments,
             headers=call.headers,
-            enqueued_at=self._clock.wall(),
+            enqueued_at=now,
             group=call.group,
+            # Shorter delays SQS counts by itself, and needs no clock of ours to agree with another.
+            not_before=now + call.delay if call.delay > MAX_DELAY else None,
             callback=call.callback,
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
 from types import ModuleType
 
@@ -15,15 +15,16 @@ from sqsjobs.integrations.django.interface import Task
 __all__ = ["discovered"]
 
 
-def discovered(modules: Iterable[str]) -> Mapping[str, Task]:
-    """Return the tasks in the ``tasks`` modules of the installed apps, and in `modules`, by their paths.
+def discovered(modules: Iterable[str]) -> Sequence[Task]:
+    """Return the tasks in the ``tasks`` modules of the installed apps, and in `modules`, in the order of their names there.
+
+    Several of them may be of one function, and then of one path: ``slow = report.using(queue_name="slow")``.
 
     Raises:
         ConfigurationError: if one of `modules` does not exist; what a module raises when it is imported goes through.
         AppRegistryNotReady: before Django is set up.
     """
-    found = (task for module in _modules(modules) for task in vars(module).values() if isinstance(task, Task))
-    return {task.module_path: task for task in found}
+    return [task for module in _modules(modules) for task in vars(module).values() if isinstance(task, Task)]
 
 
 def _modules(named: Iterable[str]) -> Iterator[ModuleType]:

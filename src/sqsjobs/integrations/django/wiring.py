@@ -85,9 +85,10 @@ def _meant(alias: str, aliases: list[str]) -> str:
 
 def _wired(backend: BaseTaskBackend) -> Wiring:
     options = BackendOptions.of(backend.alias, backend.options)
-    tasks = discovered(options.modules)
+    found = discovered(options.modules)
+    tasks = {task.module_path: task for task in reversed(found)}  # of several of one function, the first
     app = options.make_app(backend.alias)
-    app.registry.name_queues(backend.queues)
+    app.registry.name_queues({*backend.queues, *(_home(task, backend) for task in found)})
     return Wiring(app, tasks, {name: _job_task(app, task, backend, options) for name, task in tasks.items()})
 
 
