@@ -211,7 +211,7 @@ class Fates:
     def check_attempts(self, job_id: str) -> None:
         """I10: no more starts than there are attempts, but for those that were given back."""
         ledger = self._ledger
-        runs = [run for run in ledger.runs[job_id] if run.outcome not in ("Snoozed", "Interrupted")]
+        runs = [run for run in ledger.runs[job_id] if not self._was_given_back(run)]
         if not runs:
             return
         most = RETRIES[runs[0].task].max_attempts
@@ -219,6 +219,15 @@ class Fates:
             most = (most + _SPARE_DELIVERIES + 1) * len(ledger.copies[job_id])
         if len(runs) > most:
             ledger.break_("I10", f"{ledger.name(job_id)} was started {len(runs)} times, {most} were allowed", job_id)
+
+    def _was_given_back(self, run: Run) -> bool:
+        """Whether the attempt did not count in the end, as its worker or, if that was gone by then, the record says."""
+        writes = self._ledger.writes.get(run.job_id, ())
+        released = any(
+            (record.epoch, record.status, record.attempts) == (run.token, JobStatus.QUEUED, run.attempt - 1)
+            for _, record in writes
+        )
+        return released or run.outcome in ("Snoozed", "Interrupted")
 
     def check_letters(self, job_id: str) -> None:
         """I10, I11: a job is dead-lettered for what it did, not for what was done to it."""

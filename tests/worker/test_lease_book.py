@@ -13,7 +13,11 @@ from tests.trials import examples
 
 from sqsjobs.context import LeaseState
 from sqsjobs.transport.base import MAX_VISIBILITY, Delivery, Done, EntryFailed
+from sqsjobs.transport.memory import MemoryTransport
+from sqsjobs.transport.memory_sqs import MemorySQS
+from sqsjobs.worker.heartbeat import Heart
 from sqsjobs.worker.lease import CAP_MARGIN, LeaseBook
+from sqsjobs.worker.watchdog import Watchdog
 
 GONE = EntryFailed("ReceiptHandleIsInvalid", "no such receipt", retryable=False, lease_over=True)
 BUSY = EntryFailed("InternalError", "come back", retryable=True)
@@ -68,6 +72,27 @@ def test_beats_go_out_in_tens_and_take_along_what_is_nearly_due():
     beats = book.due()
     assert sorted(len(beat.leases) for beat in beats) == [5, 10, 10]
     assert book.due() == []  # on their way
+
+
+async def test_a_beat_that_was_planned_before_a_standstill_is_not_sent():
+    """I6, R12: a process may be suspended between any two of its steps; the lease may be over when it goes on."""
+    clock, book = build(visibility=1.0)
+    lease = book.grant(delivery(), asked_at=clock.time)
+    watchdog = Watchdog(warn_after=60, alarm_after=60, observer=lambda _: None, clock=clock)
+    heart = Heart(book, notify=lambda _: None, watchdog=watchdog, stall_limit=60, observer=lambda _: None, clock=clock)
+    sqs = MemorySQS()
+    asked = []
+    sqs.faults = lambda operation, _: asked.append(operation)
+    sqs.create_queue("work")
+    async with MemoryTransport(sqs) as transport:
+        beating = asyncio.create_task(heart.beat_until_stopped(asyncio.Event(), transport, None))
+        clock.time = lease.next_beat
+        asyncio.get_running_loop().call_soon(setattr, clock, "time", lease.deadline)  # after the plan, before the beat
+        while not lease.lost:
+            await asyncio.sleep(0)
+        beating.cancel()
+        await asyncio.wait([beating])
+    assert asked == []
 
 
 def test_a_beat_counts_from_before_it_was_sent():

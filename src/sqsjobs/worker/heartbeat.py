@@ -86,6 +86,9 @@ class Heart:
         transport = self._transport
         assert transport is not None
         asked_at = self._clock.now()
+        if any(lease.deadline <= asked_at for lease in beat.leases):  # all stood still since this was planned
+            self._book.failed(beat)
+            return
         try:
             async with asyncio.timeout(max(0.5, self._book.visibility / 6)):
                 results = await transport.change_visibility(beat.queue, beat.changes)
