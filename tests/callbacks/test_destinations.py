@@ -130,6 +130,9 @@ def test_a_pattern_that_cannot_be_is_refused_where_it_is_said(pattern):
         ({"hosts": ["*"], "keys": "whsec_x"}, "keys is a list"),
         ({"hosts": ["*"], "keys": ["nonsense"]}, "written whsec_"),
         ({"hosts": ["*"], "keys": ["whsec_c2hvcnQ="]}, "24 to 64 random bytes"),
+        ({"hosts": ["*"], "keys": ["whpk_" + "Q" * 43]}, "keys sign, and whpk_… only verifies"),
+        ({"hosts": ["*"], "keys": ["shop.example=whpk_" + "Q" * 43]}, "keys sign, and whpk_… only verifies"),
+        ({"hosts": ["*"], "keys": [3]}, "written whsec_"),
         ({"hosts": ["*"], "networks": ["10.0.0.0/99"]}, "networks are such as"),
         ({"hosts": ["*"], "timeout": 61}, "timeout is up to 60"),
         ({"hosts": ["*"], "result_bytes": 262_145}, "result_bytes is 0 to 262,144"),
@@ -150,3 +153,46 @@ def test_keys_of_one_host_go_before_those_of_all():
     with pytest.raises(ConfigurationError, match="no key to sign"):
         Callbacks(hosts=["*"], keys=[f"shop.example={own}"]).webhook(Destination.of("https://other.example/"))
     assert own not in repr(callbacks)
+
+
+@pytest.mark.parametrize("host", ["wholesale.example", "whsec.example", "*.wh.example", "https://wh.example:8443"])
+def test_hosts_of_whatever_name_may_have_keys_of_their_own(host):
+    own, common = "whsec_" + "QQ" * 16, "whsec_" + "Qg" * 16
+    callbacks = Callbacks(hosts=[host], keys=[f"{host}={own}", common])
+    there = Destination.of(f"https://{host.removeprefix('https://').replace('*', 'a')}/")
+    signed = callbacks.webhook(there).headers("msg_1", 1, b"{}")
+    assert Webhook(own).verify(b"{}", signed, now=1) == {}
+
+
+@pytest.mark.parametrize("joined", ["{}={}", " {}={}", "{}\n={}"])
+def test_two_keys_that_are_written_as_one_are_quoted_in_no_error(joined):
+    secret = "whsec_" + "QQ" * 16
+    with pytest.raises(ConfigurationError) as no:
+        Callbacks(hosts=["*"], keys=[joined.format(secret, "whsec_" + "Qg" * 16)])
+    assert "QQQQ" not in str(no.value)
+
+
+@pytest.mark.parametrize(
+    ("hosts", "owners", "without"),
+    [
+        (["a.example", "b.example"], ["a.example"], "b.example"),
+        (["*.shop.example"], ["a.shop.example"], r"\*.shop.example"),
+        (["*"], ["*.shop.example"], r"\*"),
+        (["shop.example", "https://shop.example:8443"], ["shop.example"], "https://shop.example:8443"),
+        (["https://192.0.2.1"], ["*"], "https://192.0.2.1"),
+        (["a.example"], [], "a.example"),
+        (["a.example", "b.example"], ["a.example", "b.example"], None),
+        (["*.a.shop.example", "b.shop.example", "*.shop.example"], ["*.shop.example"], None),
+        (["*", "*.shop.example", "a.example"], ["*"], None),
+        (["a.example", "*"], ["a.example", None], None),
+    ],
+)
+def test_every_host_needs_a_key(hosts, owners, without):
+    """The first host that has none is named; a worker that starts can sign whatever it may post."""
+    key = "whsec_" + "QQ" * 16
+    callbacks = Callbacks(hosts=hosts, keys=[f"{owner}={key}" if owner else key for owner in owners])
+    if without is None:
+        callbacks.check_keys()
+    else:
+        with pytest.raises(ConfigurationError, match=f"no key to do it with for {without}: give the workers"):
+            callbacks.check_keys()

@@ -57,6 +57,8 @@ def test_with_ed25519_the_receiver_cannot_forge():
     assert headers["webhook-signature"].startswith("v1a,")
     assert public.verify(BODY, headers, now=AT) == json.loads(BODY)
     assert not public.signs
+    with pytest.raises(ConfigurationError, match="no key of this webhook signs"):
+        public.headers("msg_1", AT, BODY)
     with pytest.raises(InvalidWebhook):
         public.verify(BODY + b" ", headers, now=AT)
 
@@ -65,6 +67,8 @@ def test_with_ed25519_the_receiver_cannot_forge():
     ("change", "problem"),
     [
         ({"webhook-id": "msg_other"}, "no signature"),
+        ({"webhook-id": "msg_\udcff"}, "no text that UTF-8 can hold"),
+        ({"webhook-signature": "v1,\udcff"}, "no signature"),
         ({"webhook-timestamp": str(AT + 1)}, "no signature"),
         ({"webhook-timestamp": str(AT - 301)}, "replayed"),
         ({"webhook-timestamp": str(AT + 301)}, "replayed"),
@@ -87,6 +91,11 @@ def test_what_is_not_as_it_was_sent_is_refused(change, problem):
 def test_a_header_that_is_missing_is_named(missing):
     with pytest.raises(InvalidWebhook, match=missing):
         Webhook(SECRET).verify(BODY, {name: value for name, value in EXAMPLE.items() if name != missing}, now=AT)
+
+
+def test_a_body_that_no_bytes_are_is_refused():
+    with pytest.raises(InvalidWebhook, match="no text that UTF-8 can hold"):
+        Webhook(SECRET).verify("\udcff", EXAMPLE, now=AT)
 
 
 def test_another_body_or_key_is_refused_and_so_is_what_is_no_json():

@@ -103,11 +103,17 @@ class HostPattern:
 
     def fits(self, destination: Destination) -> bool:
         """Whether a callback to `destination` is allowed by it."""
-        if (self.scheme, self.port) != (destination.scheme, destination.port):
+        return self.covers(HostPattern(destination.scheme, destination.host, destination.port))
+
+    def covers(self, other: HostPattern) -> bool:
+        """Whether it is for every host that `other` is for."""
+        if (self.scheme, self.port) != (other.scheme, other.port):
             return False
         if not self.below:
-            return self.host == destination.host
-        return not _is_address(destination.host) and (not self.host or destination.host.endswith(f".{self.host}"))
+            return self.host == other.host and not other.below
+        if not self.host:
+            return not _is_address(other.host)
+        return other.host.endswith(f".{self.host}") or (other.below and other.host == self.host)
 
 
 def _host_of(text: str) -> str | None:

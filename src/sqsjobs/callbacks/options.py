@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,8 @@ MAX_RESULT_BYTES: Final = 262_144
 
 _LONGEST_TIMEOUT: Final = 60.0
 
+_HOSTS_KEY: Final = re.compile(r"(?!\s*(?i:wh(?:sec|sk|pk))_)(.+?)=(wh.*)", re.DOTALL)
+
 Deliver: TypeAlias = Callable[[Post, Reach], Awaitable[Answer]]
 """Takes a callback to its receiver."""
 
@@ -48,7 +51,7 @@ class Callbacks:
         hosts: where they may go: ``shop.example`` (https at port 443), ``*.shop.example`` (all hosts below it),
             ``https://shop.example:8443``, or ``*`` (every host with a public address). All who enqueue or work need them.
         keys: with which they are signed: ``whsec_…`` (a secret), ``whsk_…`` (Ed25519); several while they are exchanged. Those
-            for one of the hosts alone are written ``shop.example=whsec_…``. Workers need them, others do not.
+            for one of the hosts alone are written ``shop.example=whsec_…``. Workers need one for every host, others none.
         queue: where the jobs that post them go; by default to the queue of the job that has ended.
         retry: how often, and when, one is tried again.
         timeout: seconds, or a `timedelta`, for one try: up to 60.
@@ -125,16 +128,17 @@ class Callbacks:
         return destination
 
     def check_keys(self) -> None:
-        """Make sure that there are keys to sign with.
+        """Make sure that there is a key to sign with for every host that callbacks may go to.
 
         Raises:
-            ConfigurationError: if not.
+            ConfigurationError: if not; it names the first host without one.
         """
-        if not any(Webhook(key).signs for _, key in self._keys):
-            raise ConfigurationError(
-                "callbacks are signed, and there is no key to do it with: give the workers Callbacks(keys=[...]), or "
-                "SQSJOBS_CALLBACK_KEYS=whsec_… (make one with `openssl rand -base64 32`)"
-            )
+        for text, pattern in zip(self.hosts, self._patterns, strict=True):
+            if not any(known is None or known.covers(pattern) for known, _ in self._keys):
+                raise ConfigurationError(
+                    f"callbacks are signed, and there is no key to do it with for {text}: give the workers "
+                    f"Callbacks(keys=[...]), or SQSJOBS_CALLBACK_KEYS=whsec_… (make one with `openssl rand -base64 32`)"
+                )
 
     def webhook(self, destination: Destination) -> Webhook:
         """Return what signs callbacks to `destination`: the keys for its host, or where there are none, those for all.
@@ -164,11 +168,11 @@ def check_callback(callbacks: Callbacks | None, url: str) -> None:
 
 
 def _keyed(text: str) -> tuple[HostPattern | None, str]:
-    """Read ``whsec_…``, or ``shop.example=whsec_…``."""
-    host, equals, key = text.partition("=wh")
-    if not equals or text.startswith("wh"):
-        host, key = "", text
-    else:
-        key = f"wh{key}"
-    Webhook(key)
+    """Read ``whsec_…``, or ``shop.example=whsec_…``; what begins as a key does is one, and stands in no error as a host."""
+    match = _HOSTS_KEY.fullmatch(text) if isinstance(text, str) else None
+    host, key = match.groups() if match else (None, text)
+    if not Webhook([key]).signs:
+        raise ConfigurationError(
+            "Callbacks: keys sign, and whpk_… only verifies: it is for receivers; keep its whsk_… here"
+        )
     return (HostPattern.parse(host) if host else None), key

@@ -52,7 +52,13 @@ class Webhook:
         return any(key.sign for key in self._keys)
 
     def headers(self, webhook_id: str, timestamp: int, body: bytes) -> Mapping[str, str]:
-        """Return the headers with which `body` is posted, at `timestamp` (whole seconds since 1970)."""
+        """Return the headers with which `body` is posted, at `timestamp` (whole seconds since 1970).
+
+        Raises:
+            ConfigurationError: if none of the keys can sign.
+        """
+        if not self.signs:
+            raise ConfigurationError("no key of this webhook signs: it has whpk_… alone, with which receivers verify")
         signed = _signed_bytes(webhook_id, str(timestamp), body)
         signatures = [f"{key.version},{b64encode(key.sign(signed)).decode()}" for key in self._keys if key.sign]
         return {
@@ -66,7 +72,8 @@ class Webhook:
     ) -> Any:
         """Return the JSON in `body` if somebody with one of the keys has sent it just now.
 
-        The same webhook may come more than once: remember its ``webhook-id`` for as long as `tolerance`, at least.
+        The same webhook may come more than once, and each time signed anew: remember its ``webhook-id`` for as long as
+        its sender goes on trying, whatever `tolerance` is; a day, where that is sqsjobs and its schedule.
 
         Args:
             body: as it came, byte for byte.
@@ -77,7 +84,7 @@ class Webhook:
         Raises:
             InvalidWebhook: if not.
         """
-        raw = body.encode() if isinstance(body, str) else body
+        raw = _encoded(body) if isinstance(body, str) else body
         found = {name.lower(): value for name, value in headers.items()}
         try:
             webhook_id, timestamp = found["webhook-id"], found["webhook-timestamp"]
@@ -120,7 +127,14 @@ def _fits(key: _Key, signature: str, signed: bytes) -> bool:
 
 
 def _signed_bytes(webhook_id: str, timestamp: str, body: bytes) -> bytes:
-    return b"%b.%b.%b" % (webhook_id.encode(), timestamp.encode(), body)
+    return b"%b.%b.%b" % (_encoded(webhook_id), timestamp.encode(), body)
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:  # a lone surrogate: what a server makes of bytes that are no UTF-8
+        raise InvalidWebhook("the id, or the body, is no text that UTF-8 can hold") from None
 
 
 def _key_of(text: str) -> _Key:
