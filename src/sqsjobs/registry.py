@@ -58,6 +58,11 @@ class Registry:
         return self._tasks.get(name)
 
     @property
+    def declared(self) -> tuple[Task[..., Any], ...]:
+        """The tasks of the app, without the framework's own."""
+        return tuple(task for task in self._tasks.values() if task.name not in self._own)
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The names of all tasks, sorted."""
         return tuple(sorted(self._tasks))

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from tests.integrations.serving import app_in_memory, served, working
 
-from sqsjobs import App, Reject, Retry, current_job
+from sqsjobs import App, Callbacks, MemoryStore, Reject, Retry, current_job
 from sqsjobs.errors import ConfigurationError, StoreUnavailable
 from sqsjobs.integrations import fastapi as with_fastapi
 from sqsjobs.integrations import starlette as with_starlette
@@ -273,3 +273,17 @@ def test_the_description_knows_what_tasks_return(scene: Scene) -> None:
     thumb = next(kind for kind in result["anyOf"] if kind.get("title") == "Thumb")
     assert thumb["properties"] == {"path": {"type": "string"}, "width": {"type": "integer"}}
     assert schemas["JobStatus"]["enum"] == list(JobStatus)
+
+
+def test_the_description_tells_of_no_task_of_the_framework() -> None:
+    """An app with callbacks serves a task that posts them; what that returns is no result of the app's."""
+    app = App("shop", store=MemoryStore(), callbacks=Callbacks(hosts=["shop.example"]))
+
+    @app.task
+    async def size() -> str:
+        return "large"
+
+    api = FastAPI()
+    api.include_router(with_fastapi.job_router(app, authorize=with_fastapi.ANYONE), prefix="/jobs")
+    result = api.openapi()["components"]["schemas"]["Job"]["properties"]["result"]
+    assert {key: value for key, value in result.items() if key != "title"} == {"type": "string"}

@@ -102,7 +102,7 @@ def job_router(
         ConfigurationError: if the app keeps no records.
     """
     resource = JobResource(app, authorize, error_text=error_text, limits=limits)
-    seen = _seen_with_results(app.registry if tasks is None else tasks)
+    seen = _seen_with_results(app.registry.declared if tasks is None else tasks)
     router = APIRouter(tags=["jobs"])
 
     @router.get(
