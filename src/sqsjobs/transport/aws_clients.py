@@ -47,7 +47,7 @@ async def open_client(service: str, endpoint: SqsEndpoint, *, connections: int, 
         endpoint_url=endpoint.endpoint_url,
         config=config,
         verify=False if in_the_clear else None,
-        **found.credentials,
+        **found.stand_ins,
     )
     async with AsyncExitStack() as closing:
         try:

@@ -27,6 +27,7 @@ from sqsjobs.transport.aws_errors import FAILURES, transport_error, unusable
 from sqsjobs.transport.aws_models import model_loader
 from sqsjobs.transport.base import MAX_BATCH_BYTES, SqsCalled, WireChosen
 from sqsjobs.transport.server_time import ServerTime
+from sqsjobs.transport.sqs_errors import is_about_the_credentials
 from sqsjobs.transport.sqs_options import Timeouts, Wire
 from sqsjobs.transport.wire.client import HOT, LeanClient
 from sqsjobs.transport.wire.opening import SessionCredentials, obstacle, open_lean
@@ -73,7 +74,9 @@ async def open_session(endpoint: SqsEndpoint, wire: Wire = "auto") -> SqsSession
             "no AWS credentials are configured: give this process a role, set AWS_PROFILE, or set "
             "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; a local server needs none (AWS_ENDPOINT_URL_SQS)"
         )
-    return SqsSession(session, replace(endpoint, region=region), STAND_INS if credentials is None else {}, wire)
+    stand_ins = STAND_INS if credentials is None else {}
+    signs_as = SessionCredentials(credentials or AioCredentials(*stand_ins.values()))
+    return SqsSession(session, replace(endpoint, region=region), stand_ins, signs_as, wire)
 
 
 async def account_of(endpoint: SqsEndpoint) -> tuple[str, str]:
@@ -110,11 +113,20 @@ def _session(endpoint: SqsEndpoint) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class SqsSession:
-    """The endpoint with its region, credentials, and the wire asked for: what clients are made of."""
+    """The endpoint with its region, credentials, and the wire asked for: what clients are made of.
+
+    Attributes:
+        session: of aioboto3.
+        endpoint: with its region.
+        stand_ins: the credentials for a local server where none are configured.
+        credentials: those of the session, or the stand-ins; shared by all clients, whose refusals they hear of.
+        wire: as asked for.
+    """
 
     session: Any
     endpoint: SqsEndpoint
-    credentials: Mapping[str, str]
+    stand_ins: Mapping[str, str]
+    credentials: SessionCredentials
     wire: Wire = "auto"
 
     @asynccontextmanager
@@ -147,7 +159,7 @@ class SqsSession:
             endpoint_url=self.endpoint.endpoint_url,
             config=config,
             verify=False if self._in_the_clear else None,
-            **self.credentials,
+            **self.stand_ins,
         )
         async with AsyncExitStack() as closing:
             try:
@@ -162,7 +174,7 @@ class SqsSession:
             if chosen.lean:
                 lean = await closing.enter_async_context(self._lean(client, connections, timeouts, server_time))
             client.meta.events.register("before-send.sqs.SendMessageBatch", _stream_large_body)
-            yield SqsClient(client, timeouts, tell, lean, chosen, server_time=server_time)
+            yield SqsClient(client, timeouts, tell, lean, chosen, credentials=self.credentials, server_time=server_time)
 
     def _chosen_for(self, client: Any) -> WireChosen:
         """Choose the wire; raise `ConfigurationError` if the lean one is demanded and cannot be had."""
@@ -177,12 +189,10 @@ class SqsSession:
     async def _lean(
         self, client: Any, connections: int, timeouts: Timeouts, server_time: ServerTime | None
     ) -> AsyncIterator[LeanClient]:
-        # What botocore found credentials of, and trusts.
-        found = AioCredentials(*self.credentials.values()) if self.credentials else await self.session.get_credentials()
-        trusted = get_cert_path(client._endpoint.http_session._verify or True)  # noqa: SLF001
+        trusted = get_cert_path(client._endpoint.http_session._verify or True)  # noqa: SLF001 - what botocore trusts
         opening = open_lean(
             client,
-            SessionCredentials(found),
+            self.credentials,
             connections,
             connect_timeout=timeouts.connect,
             trusted=trusted,
@@ -240,6 +250,7 @@ class SqsClient:
         lean: LeanClient | None,
         chosen: WireChosen,
         *,
+        credentials: SessionCredentials,
         server_time: ServerTime | None = None,
     ) -> None:
         self._client = client
@@ -247,6 +258,7 @@ class SqsClient:
         self._tell = tell
         self._lean = lean
         self._server_time = server_time or ServerTime()
+        self._credentials = credentials
         self.chosen = chosen
 
     async def call(self, operation: str, queue: str, *, wait: float | None = None, **parameters: Any) -> Answer:
@@ -270,6 +282,8 @@ class SqsClient:
             problem = None
         except TransportError as error:
             problem = error.code or type(error).__name__
+            if error.code is not None and is_about_the_credentials(error.code):
+                self._credentials.refused()
             raise
         finally:
             if self._tell is not None:

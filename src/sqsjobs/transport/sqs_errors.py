@@ -21,7 +21,7 @@ from sqsjobs.errors import (
 )
 from sqsjobs.transport.base import EntryFailed, NotSent
 
-__all__ = ["answered_error", "entry_failed", "is_about_the_clock", "not_sent"]
+__all__ = ["answered_error", "entry_failed", "is_about_the_clock", "is_about_the_credentials", "not_sent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,10 @@ _FORBIDDEN: Final = frozenset({"AccessDenied", "Forbidden", "InvalidSecurity"})
 
 _CLOCK: Final = frozenset({"InvalidSignature", "RequestExpired", "RequestTimeTooSkewed", "SignatureDoesNotMatch"})
 
+_CREDENTIALS: Final = frozenset(
+    {"ExpiredToken", "InvalidAccessKeyId", "InvalidClientTokenId", "TokenRefreshRequired", "UnrecognizedClient"}
+)
+
 _LEASE_OVER: Final = frozenset({"InvalidReceiptHandle", "MessageNotInflight", "ReceiptHandleIsInvalid"})
 _ABOUT_THE_TIMEOUT: Final = re.compile(r"visibility ?timeout(?! change)", re.IGNORECASE)
 """Tells "Value 43300 for parameter VisibilityTimeout is invalid …" from "Value … for parameter ReceiptHandle is
@@ -118,6 +122,11 @@ def _meaning_of_status(status: int, *, coded: bool) -> _Meaning:
 def is_about_the_clock(code: str) -> bool:
     """Whether a wrong clock may be why a request was refused with `code`."""
     return _plain(code) in _CLOCK
+
+
+def is_about_the_credentials(code: str) -> bool:
+    """Whether newer credentials may be taken where these were refused with `code`: they have ended, or been revoked."""
+    return _plain(code) in _CREDENTIALS
 
 
 def entry_failed(failure: Mapping[str, Any]) -> EntryFailed:

@@ -17,7 +17,7 @@ from typing import Any
 
 import aioboto3
 import pytest
-from aiobotocore.credentials import AioRefreshableCredentials
+from aiobotocore.credentials import AioCredentials, AioRefreshableCredentials
 from botocore.exceptions import CredentialRetrievalError, EndpointConnectionError
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,7 +25,7 @@ from tests.transport.wire_server import Reaction, Request, WireServer, fails, ke
 
 from sqsjobs.errors import AccessDenied, RequestRejected, TransportError, TransportUnavailable
 from sqsjobs.transport.base import MAX_BATCH_BYTES, ClockCorrected, OutgoingMessage, Sent, SqsCalled, WireChosen
-from sqsjobs.transport.sqs import Pools, SqsTransport, Timeouts
+from sqsjobs.transport.sqs import Pools, SqsTransport, Timeouts, Wire
 from sqsjobs.transport.wire.client import LeanClient
 from sqsjobs.transport.wire.connection import Answer
 from sqsjobs.transport.wire.connection import Request as WireRequest
@@ -170,22 +170,47 @@ async def test_credentials_that_rotate_are_used_at_once_and_a_call_under_way_kee
     assert new.headers["x-amz-security-token"] == "new-token"
 
 
-async def test_a_token_that_sqs_calls_expired_is_access_denied_and_the_next_call_asks_for_credentials_anew(
-    server: WireServer,
+@pytest.mark.parametrize("wire", ["lean", "aioboto3"])
+@pytest.mark.parametrize("code", ["ExpiredTokenException", "UnrecognizedClientException"])
+async def test_a_token_that_sqs_takes_no_more_is_access_denied_and_the_next_call_asks_for_credentials_anew(
+    server: WireServer, wire: Wire, code: str
 ) -> None:
-    """R58."""
-    server.reactions["SendMessageBatch"] = fails("ExpiredTokenException", status=403)
+    """R58: also where its date says that it is good for an hour."""
+    server.reactions["SendMessageBatch"] = fails(code, status=403)
 
     async def refresh() -> dict[str, str]:
         server.reactions["SendMessageBatch"] = SENT
         return fresh_keys("AKIANEW")
 
+    session = session_with(refreshable(refresh, left=timedelta(hours=1)))
+    async with SqsTransport(endpoint_url=server.endpoint_url, wire=wire, session_factory=session) as transport:
+        assert type(await failure_of(transport.send(QUEUE, MESSAGE))) is AccessDenied
+        assert await transport.send(QUEUE, MESSAGE) == [Sent("m")]
+    assert ["AKIANEW" in request.headers["authorization"] for request in server.requests] == [False, True]
+
+
+async def test_credentials_are_not_asked_for_at_every_refusal(server: WireServer) -> None:
+    """Nor where the ones that come are refused, too, nor where it is rights that are missing."""
+    asked: list[float] = []
+
+    async def refresh() -> dict[str, str]:
+        asked.append(asyncio.get_running_loop().time())
+        return fresh_keys("AKIANEW")
+
     credentials = refreshable(refresh, left=timedelta(hours=1))
     async with lean(server, session_factory=session_with(credentials)) as transport:
-        assert type(await failure_of(transport.send(QUEUE, MESSAGE))) is AccessDenied
-        credentials._expiry_time = datetime.now(UTC)
+        for code, renewals in (("AccessDeniedException", 0), ("ExpiredTokenException", 1)):
+            server.reactions["SendMessageBatch"] = fails(code, status=403)
+            for _ in range(4):
+                assert type(await failure_of(transport.send(QUEUE, MESSAGE))) is AccessDenied
+            assert len(asked) == renewals
 
-        assert await transport.send(QUEUE, MESSAGE) == [Sent("m")]
+
+async def test_the_keys_of_a_user_are_what_they_are_also_when_sqs_refuses_them(server: WireServer) -> None:
+    server.reactions["SendMessageBatch"] = fails("InvalidClientTokenId", status=403)
+    async with lean(server, session_factory=session_with(AioCredentials("AKIAOLD", "old"))) as transport:
+        for _ in range(2):
+            assert type(await failure_of(transport.send(QUEUE, MESSAGE))) is AccessDenied
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,12 @@ as expected is one that the lean path cannot stand in for.
 from __future__ import annotations
 
 import asyncio
+import math
 import ssl
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import product
 from pathlib import Path
@@ -39,6 +42,8 @@ HOOKS: Final = (
 """The events by which a session's owner sees or changes requests and answers (boto3's guide, "Extensibility")."""
 OWN_LISTENERS: Final = frozenset({"aiobotocore.signers", "botocore.handlers", "botocore.useragent"})
 """The modules of botocore that listen to them for every client; its monitoring does where the environment says so."""
+
+_BETWEEN_RENEWALS: Final = 5.0
 
 
 def obstacle(client: Any) -> str | None:
@@ -136,6 +141,7 @@ class SessionCredentials:
         self._found = found
         self._frozen: tuple[Any, ...] | None = None
         self._credentials: Credentials
+        self._refused_at = -math.inf
 
     async def current(self) -> Credentials:
         """Return the credentials, renewed if need be. It raises what botocore does where that fails."""
@@ -144,3 +150,14 @@ class SessionCredentials:
             self._credentials = Credentials(frozen.access_key, frozen.secret_key, frozen.token)
             self._frozen = frozen
         return self._credentials
+
+    def refused(self) -> None:
+        """Have them renewed before the next request, since SQS takes them no more, whatever their date says.
+
+        At most once in five seconds: several requests are refused together, and another renewal may not help. What
+        cannot be renewed, such as the keys of a user, stays as it is.
+        """
+        now, renewable = time.monotonic(), getattr(self._found, "_expiry_time", None) is not None
+        if renewable and now >= self._refused_at + _BETWEEN_RENEWALS:
+            self._refused_at = now
+            self._found._expiry_time = datetime.now(UTC)  # noqa: SLF001 - see the module's docstring
