@@ -149,11 +149,15 @@ class JobHandle(Generic[R_co]):
         """Send a job that failed, was dead-lettered, discarded or cancelled again: same id, new epoch, all attempts.
 
         Its arguments, headers and group are those of the envelope that its record keeps (tracking "full"). A dead
-        letter of it stays where it is; sent back later, it finds the job as it is by then.
+        letter of it stays where it is; sent back later, it finds the job as it is by then. A caller who is cancelled
+        meanwhile does not take it back.
 
         Raises:
             CannotRetry: if it has not ended, has succeeded, or its envelope is not kept.
-            SqsJobsError: what `Task.enqueue` raises; unless that is `EnqueueUncertain`, the job is as it was.
+            StoreError: if the job store did not answer: a job that is ``queued`` after that may have no message, and
+                is to be cancelled before it is sent again.
+            SqsJobsError: what `Task.enqueue` raises; unless that is `EnqueueUncertain`, the job's record is as it was,
+                and a dead letter of it can still be sent back.
         """
         await self._app.records("retry()").retry(self.id)
 

@@ -30,11 +30,13 @@ from sqsjobs import (
     NoJobStore,
     Reject,
     ResultTimeout,
+    Retry,
     Signing,
     UnknownJob,
     current_job,
 )
 from sqsjobs.job import new_job_id
+from sqsjobs.transport.base import OutgoingMessage
 
 
 @pytest.fixture
@@ -351,6 +353,75 @@ async def test_a_sealed_job_is_kept_sealed_and_sealed_anew(app, sqs):
         assert sqs.peek("default")[1].body != first.body
         async with working(app, sqs):
             assert await handle.result(timeout=20) == 7
+
+
+async def test_the_dead_letter_of_a_job_that_sqs_refused_still_runs():
+    """It is the only copy, and knows the epoch of the failure: sent back by AWS's console it opens its job again."""
+    transport = ScriptedTransport()
+    app = App("tests", transport=transport, store=MemoryStore())
+    runs = []
+
+    @app.task(retry=Retry(max_attempts=1))
+    async def job() -> None:
+        current_job().progress(1, 2)
+        runs.append(current_job().id)
+        if len(runs) == 1:
+            raise ValueError
+
+    async with app:
+        handle = await job.enqueue()
+        await app.worker(burst=True, wait=0).run()
+        before = await handle.record()
+        transport.script.append(refuses(0, retryable=False))
+        with pytest.raises(EnqueueRejected):
+            await handle.retry()
+        assert await handle.record() == before
+        async with MemoryTransport(transport.sqs) as console:
+            (letter,) = await console.receive("default-dlq", limit=1, wait=0, visibility=30)
+            await console.send("default", [OutgoingMessage(letter.body, attributes=letter.attributes)])
+        await app.worker(burst=True, wait=0).run()
+        assert await handle.status() is JobStatus.SUCCEEDED
+    assert runs == [handle.id] * 2
+
+
+async def test_a_caller_who_is_cancelled_leaves_no_job_queued_without_a_message(app, sqs, double, monkeypatch):
+    """Between the record and the message: both are done, or neither."""
+    reopened, gate = asyncio.Event(), asyncio.Event()
+
+    reopen = MemoryStore.reopen
+
+    async def slow(*asked):
+        answer = await reopen(*asked)
+        reopened.set()
+        await gate.wait()
+        return answer
+
+    monkeypatch.setattr(MemoryStore, "reopen", slow)
+    async with app:
+        job = await double.enqueue(2)
+        await job.cancel()
+        retrying = asyncio.create_task(job.retry())
+        await reopened.wait()
+        retrying.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await retrying
+        gate.set()
+    assert len(sqs.peek("default")) == 2
+
+
+async def test_who_lost_the_message_cancels_before_sending_again(app, sqs, double):
+    """What CannotRetry says is what works."""
+    async with app:
+        job = await double.enqueue(2)
+        async with MemoryTransport(sqs) as other:
+            (message,) = await other.receive("default", limit=1, wait=0, visibility=30)
+            await other.delete("default", [message.receipt_handle])
+        with pytest.raises(CannotRetry, match=r"cancel\(\) it before"):
+            await job.retry()
+        await job.cancel()
+        await job.retry()
+        async with working(app, sqs):
+            assert await job.result(timeout=20) == 4
 
 
 async def test_a_job_that_sqs_refuses_is_as_it_was():

@@ -239,8 +239,11 @@ class StoreLine:
     async def cancel(self, job_id: JobId, now: float) -> JobRecord | None:
         return await self._ask("cancel", job_id, lambda: self._store.cancel(job_id, now))
 
-    async def reopen(self, job_id: JobId, now: float) -> int | None:
-        return await self._ask("reopen", job_id, lambda: self._store.reopen(job_id, now))
+    async def reopen(self, job_id: JobId, now: float, epoch: int | None = None) -> int | None:
+        return await self._ask("reopen", job_id, lambda: self._store.reopen(job_id, now, epoch))
+
+    async def put_back(self, before: JobRecord) -> bool:
+        return await self._ask("put_back", before.id, lambda: self._store.put_back(before))
 
     async def remove(self, job_id: JobId) -> None:
         await self._ask("remove", job_id, lambda: self._store.remove(job_id))

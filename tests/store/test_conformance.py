@@ -432,6 +432,56 @@ async def test_what_has_succeeded_or_not_ended_is_not_opened_again(store):
         assert await store.reopen(job, NOW + 2) is None
 
 
+async def test_only_what_is_still_as_it_was_read_is_opened_again(store):
+    """Somebody sent it again meanwhile, and it failed again: that failure is nobody's to undo."""
+    job = job_id()
+    await store.claim(request(job))
+    await store.change(job, 1, fail())
+    assert await store.reopen(job, NOW + 2, 0) is None
+    assert await store.reopen(job, NOW + 2, 1) == 2
+
+
+@pytest.mark.parametrize("unique", [None, "key"])
+async def test_what_was_opened_again_in_vain_is_put_back_as_it_was(store, unique):
+    """Every field of it, so that its dead letter still opens it; its key is not taken from who has it by now."""
+    record = queued(unique=unique)
+    await store.insert(record)
+    await store.claim(request(record.id))
+    await store.claim(request(record.id, now=NOW + LEASE))
+    await store.report(record.id, 2, Progress(1, 2))
+    await store.change(record.id, 2, fail(now=NOW + LEASE + 1))
+    before = await store.get(record.id)
+    other = queued(unique=unique)
+    await store.insert(other)
+    assert await store.reopen(record.id, NOW + LEASE + 2, 2) == 3
+    for _ in range(2):
+        assert await store.put_back(before)
+        assert await store.get(record.id) == before
+    if unique:
+        assert (await store.insert(queued(unique=unique))).id == other.id
+    assert await store.claim(request(record.id, now=NOW + 100, reopens_epoch=2)) == Claimed(3, 1, 0)
+
+
+async def test_what_went_on_after_it_was_opened_again_is_not_put_back(store):
+    """A claim, a cancellation, or nothing that was opened at all."""
+    claimed, cancelled, gone = job_id(), job_id(), job_id()
+    befores = []
+    for job in (claimed, cancelled, gone):
+        await store.claim(request(job))
+        await store.change(job, 1, fail())
+        befores.append(await store.get(job))
+    await store.reopen(claimed, NOW + 2)
+    await store.claim(request(claimed, now=NOW + 3))
+    await store.change(claimed, 3, release())
+    await store.reopen(cancelled, NOW + 2)
+    await store.cancel(cancelled, NOW + 3)
+    befores[2] = replace(befores[2], id=job_id())
+    for before in befores:
+        now = await store.get(before.id)
+        assert not await store.put_back(before)
+        assert await store.get(before.id) == now
+
+
 async def test_a_message_back_from_the_dead_letter_queue_opens_its_job_again(store):
     job = job_id()
     await store.claim(request(job))

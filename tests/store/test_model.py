@@ -37,6 +37,7 @@ class StoreAgainstRules(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.records: dict[JobId, JobRecord] = {}
+        self.reopened: dict[JobId, JobRecord] = {}
         self.clock = FixedClock(0.0)
         self.directory = Path(tempfile.mkdtemp())
         self.runner = asyncio.Runner()
@@ -119,12 +120,23 @@ class StoreAgainstRules(RuleBasedStateMachine):
         if after is not None:
             self.records[job] = after
 
-    @rule(job=jobs)
-    def reopen(self, job):
-        after = rules.reopened(self.current(job), self.clock.time)
-        assert self.ask(self.store.reopen(job, self.clock.time)) == (after and after.epoch)
-        if after is not None:
+    @rule(job=jobs, epoch=st.none() | st.integers(0, 4))
+    def reopen(self, job, epoch):
+        before = self.current(job)
+        after = rules.reopened(before, self.clock.time, epoch)
+        assert self.ask(self.store.reopen(job, self.clock.time, epoch)) == (after and after.epoch)
+        if before is not None and after is not None:
+            self.reopened[job] = before
             self.keep(after)
+
+    @rule(job=jobs)
+    def put_back(self, job):
+        if job not in self.reopened:
+            return
+        after = rules.put_back(self.records.get(job), self.reopened[job])
+        assert self.ask(self.store.put_back(self.reopened[job])) == (after is not None)
+        if after is not None:
+            self.records[job] = after
 
     @rule(job=jobs)
     def remove(self, job):

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Coroutine
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from sqsjobs.clock import Clock
-from sqsjobs.errors import CannotRetry, EnqueueUncertain, NoJobStore, SqsJobsError, UnknownJob
+from sqsjobs.errors import CannotRetry, EnqueueUncertain, NoJobStore, SqsJobsError, StoreError, UnknownJob
 from sqsjobs.following.reader import Reader, View
 from sqsjobs.job import Job, JobId, JobStatus
-from sqsjobs.store.base import JobRecord, JobStore, RecordChange
+from sqsjobs.store.base import JobRecord, JobStore
 from sqsjobs.store.listing import JobQuery, Page
 from sqsjobs.store.tracking import Tracking, follows
 
 __all__ = ["JobRecords", "Resender"]
+
+T = TypeVar("T")
 
 
 class Resender(Protocol):
@@ -26,6 +29,10 @@ class Resender(Protocol):
 
     async def send_again(self, job: Job) -> SqsJobsError | None:
         """Send a job that has an id already; return why it was not accepted, or None."""
+        ...
+
+    async def uncancelled(self, sending: Coroutine[Any, Any, T]) -> T:
+        """Await `sending`, which goes on to its end though the caller is cancelled."""
         ...
 
 
@@ -84,17 +91,24 @@ class JobRecords:
     async def retry(self, job_id: JobId) -> None:
         """Send a job that ended without success again: the same id, a new epoch, its attempts at none.
 
+        A caller who is cancelled does not take it back: it is sent, and its record is true.
+
         Raises:
             CannotRetry: if it has not ended, has succeeded, or its envelope is not kept.
             UnknownJob: if there is no record.
+            StoreError: if the job store did not answer; a job that is ``queued`` after that may have no message, and
+                is to be cancelled before it is sent again.
             SqsJobsError: what `Task.enqueue` raises; unless it is `EnqueueUncertain`, the record is as it was.
         """
+        await self._resender.uncancelled(self._retry(job_id))
+
+    async def _retry(self, job_id: JobId) -> None:
         before = await self._store.get(job_id)
         if before is None:
             raise UnknownJob(job_id)
         job = await self._sent_before(before)
         now = self._clock.wall()
-        epoch = await self._store.reopen(job_id, now)
+        epoch = await self._store.reopen(job_id, now, before.epoch)
         if epoch is None:
             raise CannotRetry(job_id, "somebody has sent it again already")
         again = msgspec.structs.replace(job, epoch=epoch, attempts=0, not_before=None, enqueued_at=now)
@@ -102,14 +116,16 @@ class JobRecords:
         if problem is None:
             return
         if not isinstance(problem, EnqueueUncertain):
-            await self._close_again(before, epoch)
+            await self._put_back(before, problem)
         raise problem
 
     async def _sent_before(self, record: JobRecord) -> Job:
         if record.status is JobStatus.SUCCEEDED:
             raise CannotRetry(record.id, "it has succeeded; enqueue a new job")
         if not record.status.ended:
-            raise CannotRetry(record.id, f"it has not ended: it is {record.status}")
+            raise CannotRetry(
+                record.id, f"it has not ended: it is {record.status}; if its message is lost, cancel() it before"
+            )
         job = await self._resender.job_of(record)
         if job is None:
             raise CannotRetry(
@@ -119,7 +135,9 @@ class JobRecords:
             )
         return job
 
-    async def _close_again(self, before: JobRecord, epoch: int) -> None:
-        """SQS certainly does not have it: it is as it was."""
-        change = RecordChange(before.status, self._clock.wall(), dead_lettered=before.dead_lettered)
-        await self._store.change(before.id, epoch, change)
+    async def _put_back(self, before: JobRecord, problem: SqsJobsError) -> None:
+        """SQS certainly does not have it: the record is as it was, and its dead letter, if there is one, can come back."""
+        try:
+            await self._store.put_back(before)
+        except StoreError as away:
+            raise away from problem

@@ -109,7 +109,7 @@ class Producer:
         entry = Outgoing(call, self._job(call))
         if self._at_once:
             return await self._admit(entry) or await self._submitted(entry)
-        return await self._uncancelled(self._send(entry))
+        return await self.uncancelled(self._send(entry))
 
     async def send_many(self, calls: Iterable[Call[object]]) -> AsyncIterator[SendOutcome]:
         """Send any number of calls, a chunk at a time; yield their outcomes in order.
@@ -121,7 +121,7 @@ class Producer:
         for chunk in _chunks(_checked(calls), self._policy.chunk):
             entries = [Outgoing(call, self._job(call), place + n, stops) for n, call in enumerate(chunk)]
             place += len(chunk)
-            for outcome in await self._uncancelled(self._send_all(entries)):
+            for outcome in await self.uncancelled(self._send_all(entries)):
                 yield outcome
 
     async def job_of(self, record: JobRecord) -> Job | None:
@@ -139,7 +139,11 @@ class Producer:
     async def send_again(self, job: Job) -> SqsJobsError | None:
         """Send a job that has its id and its record already; return why it was not accepted, or None."""
         call: Call[object] = Call(job.task, job.queue, job.arguments, group=job.group, headers=job.headers)
-        return await self._uncancelled(self._send_again(Outgoing(call, job)))
+        return await self.uncancelled(self._send_again(Outgoing(call, job)))
+
+    async def uncancelled(self, sending: Coroutine[Any, Any, T]) -> T:
+        """Await `sending`, which goes on to its end though the caller is cancelled; closing waits for it."""
+        return await asyncio.shield(self._counted(asyncio.get_running_loop().create_task(sending)))
 
     async def _send_again(self, entry: Outgoing) -> SqsJobsError | None:
         job = entry.job
@@ -153,9 +157,6 @@ class Producer:
             return None
         self._not_enqueued(entry, error)
         return error
-
-    async def _uncancelled(self, sending: Coroutine[Any, Any, T]) -> T:
-        return await asyncio.shield(self._counted(asyncio.get_running_loop().create_task(sending)))
 
     def _counted(self, future: asyncio.Future[T]) -> asyncio.Future[T]:
         self._under_way.add(future)

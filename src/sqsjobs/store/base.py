@@ -292,10 +292,18 @@ class JobStore(Protocol):
         """
         ...
 
-    async def reopen(self, job_id: JobId, now: float) -> int | None:
+    async def reopen(self, job_id: JobId, now: float, epoch: int | None = None) -> int | None:
         """Make an ended, not succeeded job ``queued`` again, attempts and crashes at 0; return its new epoch.
 
-        Returns None if there is no such record, or it has succeeded or not ended.
+        Returns None if there is no such record (of `epoch`, if given), or it has succeeded or not ended.
+        """
+        ...
+
+    async def put_back(self, before: JobRecord) -> bool:
+        """Undo `reopen`, whose message SQS certainly does not have: the record is `before` again, its epoch included.
+
+        A dead letter of it then finds what it knows. Repeating it is True; False if the record is no longer as
+        `reopen` left it.
         """
         ...
 

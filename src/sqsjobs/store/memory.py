@@ -78,9 +78,13 @@ class MemoryStore:
         with self._open_shelf() as shelf:
             return rows.cancel(shelf, job_id, now)
 
-    async def reopen(self, job_id: JobId, now: float) -> int | None:
+    async def reopen(self, job_id: JobId, now: float, epoch: int | None = None) -> int | None:
         with self._open_shelf() as shelf:
-            return rows.reopen(shelf, job_id, now)
+            return rows.reopen(shelf, job_id, now, epoch)
+
+    async def put_back(self, before: JobRecord) -> bool:
+        with self._open_shelf() as shelf:
+            return rows.put_back(shelf, before)
 
     async def remove(self, job_id: JobId) -> None:
         with self._open_shelf() as shelf:

@@ -106,8 +106,11 @@ class OptimisticStore(Generic[L]):
     async def cancel(self, job_id: JobId, now: float) -> JobRecord | None:
         return await self._decided(lambda window: rows.cancel(window, job_id, now))
 
-    async def reopen(self, job_id: JobId, now: float) -> int | None:
-        return await self._decided(lambda window: rows.reopen(window, job_id, now))
+    async def reopen(self, job_id: JobId, now: float, epoch: int | None = None) -> int | None:
+        return await self._decided(lambda window: rows.reopen(window, job_id, now, epoch))
+
+    async def put_back(self, before: JobRecord) -> bool:
+        return await self._decided(lambda window: rows.put_back(window, before))
 
     async def remove(self, job_id: JobId) -> None:
         await self._decided(lambda window: rows.remove(window, job_id))

@@ -24,6 +24,7 @@ __all__ = [
     "get",
     "insert",
     "page",
+    "put_back",
     "records",
     "remove",
     "reopen",
@@ -142,14 +143,24 @@ def cancel(rows: Rows, job_id: JobId, now: float) -> JobRecord | None:
     return rules.shared(after)
 
 
-def reopen(rows: Rows, job_id: JobId, now: float) -> int | None:
+def reopen(rows: Rows, job_id: JobId, now: float, epoch: int | None) -> int | None:
     """Do `JobStore.reopen`."""
     before = get(rows, job_id, now)
-    after = rules.reopened(before, now)
+    after = rules.reopened(before, now, epoch)
     if after is None:
         return None
     _write(rows, before, _with_free_key(rows, after, now))
     return after.epoch
+
+
+def put_back(rows: Rows, before: JobRecord) -> bool:
+    """Do `JobStore.put_back`."""
+    reopened = rows.read(before.id)
+    after = rules.put_back(reopened, before)
+    if after is None:
+        return False
+    _write(rows, reopened, after)
+    return True
 
 
 def remove(rows: Rows, job_id: JobId) -> None:

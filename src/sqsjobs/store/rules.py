@@ -33,6 +33,7 @@ __all__ = [
     "extended",
     "grant",
     "listed",
+    "put_back",
     "reopened",
     "reported",
     "shared",
@@ -130,11 +131,27 @@ def cancelled(record: JobRecord | None, now: float) -> JobRecord | None:
     return record if record.cancel_requested_at is not None else replace(record, cancel_requested_at=now)
 
 
-def reopened(record: JobRecord | None, now: float) -> JobRecord | None:
-    """Return an ended, not succeeded record as queued again, its last failure kept; None for any other."""
+def reopened(record: JobRecord | None, now: float, epoch: int | None = None) -> JobRecord | None:
+    """Return an ended, not succeeded record (of `epoch`) as queued again, its last failure kept; None for any other."""
     if record is None or not record.status.ended or record.status is JobStatus.SUCCEEDED:
         return None
+    if epoch not in (None, record.epoch):
+        return None
     return replace(_fresh(record), epoch=record.epoch + 1, expires_at=now + UNTOUCHED_TTL)
+
+
+def put_back(record: JobRecord | None, before: JobRecord) -> JobRecord | None:
+    """Return `before`, of which `reopened` made `record`, under its old epoch; None once anything else has happened.
+
+    Nothing was ever claimed under the epoch that is taken back, so that no fencing token is given out twice.
+    """
+    if record is None:
+        return None
+    before = replace(before, envelope=record.envelope)  # stores may show that one is kept, and not the whole of it
+    if record == before:
+        return record
+    untouched = record.status is JobStatus.QUEUED and record.epoch == before.epoch + 1
+    return before if untouched and before.status.ended else None
 
 
 def _is_held(record: JobRecord, epoch: int) -> bool:

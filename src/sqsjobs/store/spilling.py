@@ -88,8 +88,11 @@ class SpillingStore:
     async def cancel(self, job_id: JobId, now: float) -> JobRecord | None:
         return await self._shown(await self._store.cancel(job_id, now))
 
-    async def reopen(self, job_id: JobId, now: float) -> int | None:
-        return await self._store.reopen(job_id, now)
+    async def reopen(self, job_id: JobId, now: float, epoch: int | None = None) -> int | None:
+        return await self._store.reopen(job_id, now, epoch)
+
+    async def put_back(self, before: JobRecord) -> bool:
+        return await self._store.put_back(before)  # a job without success, which has no result
 
     async def remove(self, job_id: JobId) -> None:
         await self._store.remove(job_id)

@@ -101,8 +101,11 @@ class SqliteStore:
     async def cancel(self, job_id: JobId, now: float) -> JobRecord | None:
         return await self._write(lambda table: rows.cancel(table, job_id, now))
 
-    async def reopen(self, job_id: JobId, now: float) -> int | None:
-        return await self._write(lambda table: rows.reopen(table, job_id, now))
+    async def reopen(self, job_id: JobId, now: float, epoch: int | None = None) -> int | None:
+        return await self._write(lambda table: rows.reopen(table, job_id, now, epoch))
+
+    async def put_back(self, before: JobRecord) -> bool:
+        return await self._write(lambda table: rows.put_back(table, before))
 
     async def remove(self, job_id: JobId) -> None:
         await self._write(lambda table: rows.remove(table, job_id))
