@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import secrets
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,28 @@ from sqsjobs.errors import AccessDenied
 
 APP = '''
 import asyncio
+import json
 import os
-from sqsjobs import App, Reject, Retry, RetryAfter, S3Blobs, constant
+from sqsjobs import App, Callbacks, Reject, Retry, RetryAfter, S3Blobs, constant
+from sqsjobs.callbacks.posts import Answer
 
-app = App("shop", blobs=S3Blobs(os.environ["BUCKET"], prefix="shop/", over=2000))
+told = {}
+
+async def arrive(post, reach):
+    """Whatever is posted arrives, but where nobody is ready, or wants it."""
+    where = post.url.rpartition("/")[2]
+    told[where] = json.loads(post.body)
+    if where == "unwanted":
+        raise Reject("never")
+    return Answer(500 if where == "busy" else 204)
+
+app = App(
+    "shop",
+    blobs=S3Blobs(os.environ["BUCKET"], prefix="shop/", over=2000),
+    callbacks=Callbacks(
+        hosts=["shop.example"], keys=["whsec_" + "QQ" * 16], deliver=arrive, retry=Retry(backoff=constant(7200))
+    ),
+)
 tries = []
 
 @app.task(queue="images")
@@ -59,6 +78,9 @@ async def tomorrow() -> None:
 async def order() -> None:
     await asyncio.sleep(1.6)
 '''
+
+
+HOOKS = "https://shop.example"
 
 
 def root(service: str, endpoint_url: str) -> Any:
@@ -151,6 +173,7 @@ def test_the_life_of_a_job(target, role, moto_endpoint, monkeypatch):
         jobs = asyncio.run(enqueue_everything(app))
         become("worker")
         asyncio.run(work(app))
+        told = sys.modules[target.partition(":")[0]].told
         become("api")
         asyncio.run(read(app, jobs))
         become("admin")
@@ -163,6 +186,9 @@ def test_the_life_of_a_job(target, role, moto_endpoint, monkeypatch):
         assert run(["dlq", "purge", target, "--queue", "images", "--all", "--yes"]) == 0
         assert run(["dlq", "purge", target, "--queue", "orders.fifo", "--all", "--yes"]) == 0
 
+    assert told.keys() == {"order", "large", "small", "busy", "unwanted"}
+    assert {where for where, event in told.items() if "result_left_out" in event["data"]} == {"large"}
+    assert told["small"]["data"]["result"] == "x" * 1900
     asked += made_first
     assert [it for it in asked if not it.allowed] == []
     for who, policy in made.values():
@@ -190,8 +216,10 @@ async def enqueue_everything(app: App) -> list[str]:
         await app.store.remove(flaky.id)  # what follows a send that SQS refuses, which moto does to none of ours
         orders = app.remote("no-such-order", queue="orders.fifo")
         await orders.using(group="b").enqueue()
-        second = await tasks.get("order").using(group="a").enqueue()  # type: ignore[union-attr]
-        large = await tasks.get("large").enqueue("x" * 5000)  # type: ignore[union-attr]
+        second = await tasks.get("order").using(group="a", callback=f"{HOOKS}/order").enqueue()  # type: ignore[union-attr]
+        large = await tasks.get("large").using(callback=f"{HOOKS}/large").enqueue("x" * 5000)  # type: ignore[union-attr]
+        for where in ("small", "busy", "unwanted"):  # no blobs, and yet a callback's arguments are larger than one
+            await tasks.get("large").using(callback=f"{HOOKS}/{where}").enqueue("x" * 1900)  # type: ignore[union-attr]
         return [handles["long"].id, second.id, handles["tomorrow"].id, large.id]
 
 

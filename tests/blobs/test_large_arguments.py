@@ -108,6 +108,15 @@ async def test_the_blob_of_a_job_that_failed_is_there_for_its_second_chance(rig,
     assert kept(directory) == []
 
 
+async def test_what_is_sent_on_stays_in_its_message(rig, blobs):  # noqa: F811
+    """What came without a blob is sent anew, or told of, by those who may keep none."""
+    sealing = Sealing(signing=Signing([NEW]), blobs=blobs)
+    job = rig.job("measure", text="x" * 2000)
+    blobs.put = None
+    opened = await sealing.open(await sealing.seal_inline(job), queue="work", message_id=job.id)
+    assert (opened.blob, opened.arguments) == (None, job.arguments)
+
+
 async def test_a_job_that_is_sealed_anew_keeps_its_blob(rig, blobs, directory):  # noqa: F811
     """What is sent again is the small message; nothing large is read or written for it."""
     sealing = Sealing(signing=Signing([NEW]), blobs=blobs)
@@ -228,7 +237,7 @@ async def test_a_blob_that_somebody_else_wrote_is_not_run(rig, blobs):  # noqa: 
         return len(text)
 
     forged = rig.job(measure, text=LARGE)
-    content = (await forger._sealed_body(forged)).encode()
+    content = (await forger.seal_inline(forged)).encode()
     blob = await blobs.put("arguments", forged.id, content)
     await rig.send_body(await sealing.seal(replace(forged, blob=blob)))
     await rig.send_body(encode(replace(forged, blob=blob)))

@@ -14,7 +14,7 @@ from sqsjobs.store.base import JobRecord
 from sqsjobs.store.memory import MemoryStore
 from sqsjobs.store.provision import Provisioned
 from sqsjobs.store.push import Pushing
-from sqsjobs.store.spilling import SpillingStore
+from sqsjobs.store.spilling import SpillingStore, unspilled
 from sqsjobs.store.sqlite import SqliteStore
 
 LARGE = b'"' + b"x" * 1_000_000 + b'"'
@@ -61,7 +61,22 @@ async def test_an_end_that_was_recorded_alone_has_its_result(store):
     """With tracking ``result`` the end is an insert."""
     ended = JobRecord(job_id(), "resize", "images", JobStatus.SUCCEEDED, result=LARGE)
     assert await store.insert(ended) is None
-    assert (await store.insert(ended)).result == LARGE
+    assert (await store.get(ended.id)).result == LARGE
+
+
+async def test_a_worker_needs_no_right_to_read_what_it_has_written(store):
+    """S7: neither to record an end for the second time, nor to tell of one; a small result is told."""
+    store._blobs.get = None
+    large, small = (
+        JobRecord(job_id(), "resize", "images", JobStatus.SUCCEEDED, result=result) for result in (LARGE, b"1")
+    )
+    for ended, result in ((large, None), (small, b"1")):
+        assert await store.insert(ended) is None
+        again, told = await store.insert(ended), await unspilled(store, ended.id)
+        for record in (again, told):
+            assert record is not None
+            assert (record.id, record.result) == (ended.id, result)
+    assert await unspilled(store, job_id()) is None
 
 
 async def test_a_change_that_is_repeated_is_granted(store):

@@ -265,7 +265,7 @@ class Redrive:
         epoch = max(job.epoch + 1, known + 1 if reopened is None else reopened)
         anew = replace(job, queue=letter.source, epoch=epoch, attempts=0, not_before=None)
         try:
-            message = message_of(anew, await self.sealing.seal(anew))
+            message = message_of(anew, await self.sealing.seal_inline(anew))
         except PayloadTooLarge as problem:
             return str(problem)
         return message if reopened is not None else replace(message, attributes=_annotation_of(letter))

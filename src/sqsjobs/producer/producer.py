@@ -148,7 +148,7 @@ class Producer:
     async def _send_again(self, entry: Outgoing) -> SqsJobsError | None:
         job = entry.job
         try:
-            entry.message = message_of(job, await self._sealing.seal(job))
+            entry.message = message_of(job, await self._sealing.seal_inline(job))
             error = await (await self._lane(job.queue)).deliver(entry)
         except SqsJobsError as problem:
             error = problem

@@ -124,11 +124,16 @@ class Sealing:
             KeysUnavailable: if a key service does not answer.
         """
         if self.blobs and job.blob is None and len(job.arguments) > self.blobs.over:
-            content = (await self._sealed_body(job)).encode()
+            content = (await self.seal_inline(job)).encode()
             job = msgspec.structs.replace(job, blob=await self.blobs.put("arguments", job.id, content))
-        return await self._sealed_body(job)
+        return await self.seal_inline(job)
 
-    async def _sealed_body(self, job: Job) -> str:
+    async def seal_inline(self, job: Job) -> str:
+        """Return the message body of a job whose arguments fit into it, and stay there; or stay the blob that they are.
+
+        For what came in a message and is sent on, and what is bounded: who does that has no right to keep arguments.
+        Raises what `seal` raises, but for `BlobsUnavailable`.
+        """
         text = _sendable(job)
         small = self._compressed(text)
         if not (self.signing or self.encryption or small):

@@ -230,8 +230,8 @@ class JobStore(Protocol):
     async def insert(self, record: JobRecord) -> JobRecord | None:
         """Insert `record` if its id is absent and its `unique` key (per task) is free.
 
-        Returns None if it was inserted, otherwise the record that is already there. A key is free again
-        when the job that has it has ended.
+        Returns None if it was inserted, otherwise the record that is already there, be it without a result that is
+        kept as a blob. A key is free again when the job that has it has ended.
         """
         ...
 

@@ -14,7 +14,7 @@ from sqsjobs.job import Blob, JobId, Progress
 from sqsjobs.store.base import ClaimRequest, ClaimResult, JobRecord, JobStore, RecordChange
 from sqsjobs.store.listing import JobQuery, Page
 
-__all__ = ["SpillingStore"]
+__all__ = ["SpillingStore", "unspilled"]
 
 _NOTE: Final = re.compile(rb"\x00blob ([0-9a-f]{64}) ([0-9]{1,10})")
 """No JSON, which every result is, begins with NUL."""
@@ -58,10 +58,14 @@ class SpillingStore:
 
     async def insert(self, record: JobRecord) -> JobRecord | None:
         kept = replace(record, result=await self._spilled(record.id, record.result))
-        return await self._shown(await self._store.insert(kept))
+        return _bare(await self._store.insert(kept))  # who inserts wants no result, and may have no right to read it
 
     async def get(self, job_id: JobId) -> JobRecord | None:
         return await self._shown(await self._store.get(job_id))
+
+    async def get_bare(self, job_id: JobId) -> JobRecord | None:
+        """Read one record as `get` does, but without a result that is kept as a blob: nothing is read but the record."""
+        return _bare(await self._store.get(job_id))
 
     async def records(self, job_ids: Collection[JobId]) -> Mapping[JobId, JobRecord]:
         records = await self._store.records(job_ids)
@@ -115,7 +119,7 @@ class SpillingStore:
 
     async def _shown(self, record: JobRecord | None) -> JobRecord | None:
         """Return `record` with its result in place of the note; without one, where it is gone."""
-        note = _NOTE.fullmatch(record.result) if record and record.result else None
+        note = _note_of(record)
         if record is None or note is None:
             return record
         blob = Blob(note[1].decode(), int(note[2]))
@@ -127,3 +131,20 @@ class SpillingStore:
             raise StoreError(f"the result of job {record.id} is not what was recorded: {mismatch}") from mismatch
         except BlobsUnavailable as away:
             raise StoreUnavailable(str(away)) from away
+
+
+async def unspilled(store: JobStore, job_id: JobId) -> JobRecord | None:
+    """Read one record of `store`, all but a result that is kept as a blob, which workers have no right to read.
+
+    Raises:
+        StoreUnavailable: if the store does not answer.
+    """
+    return await (store.get_bare(job_id) if isinstance(store, SpillingStore) else store.get(job_id))
+
+
+def _bare(record: JobRecord | None) -> JobRecord | None:
+    return replace(record, result=None) if record and _note_of(record) else record
+
+
+def _note_of(record: JobRecord | None) -> re.Match[bytes] | None:
+    return _NOTE.fullmatch(record.result) if record and record.result else None

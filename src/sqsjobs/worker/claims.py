@@ -39,6 +39,7 @@ from sqsjobs.store.base import (
     RecordChange,
     Scheduled,
 )
+from sqsjobs.store.spilling import unspilled
 from sqsjobs.store.tracking import Tracking, follows
 from sqsjobs.worker.held import Held
 from sqsjobs.worker.lease import StoreClaim
@@ -189,12 +190,12 @@ class Claims:
     async def end_of(self, held: Held, outcome: Outcome, verdict: Verdict) -> JobRecord | None:
         """Return the record of a job that has ended: the store's, or, where none is kept, what is known here.
 
-        None if it has not ended after all: it was sent again meanwhile.
+        Without a result that is kept as a blob. None if it has not ended after all: it was sent again meanwhile.
 
         Raises:
             StoreError: if the store stayed away.
         """
-        recorded = await self._store.get(held.job.id) if self._store and held.job else None
+        recorded = await unspilled(self._store, held.job.id) if self._store and held.job else None
         if recorded is not None:
             return recorded if recorded.status.ended else None
         return None if verdict.status is None else self._ended(held, outcome, verdict)

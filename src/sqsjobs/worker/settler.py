@@ -183,7 +183,7 @@ class Settler:
         due = self._clock.wall() + disposition.delay
         again = msgspec.structs.replace(job, epoch=held.epoch, attempts=attempts, not_before=due)
         try:
-            body = await self._sealing.seal(again)
+            body = await self._sealing.seal_inline(again)
         except SqsJobsError as problem:
             return self._reported(held, "resend", str(problem))
         message = OutgoingMessage(
@@ -197,7 +197,7 @@ class Settler:
     async def send_notice(self, held: Held, notice: Job) -> bool:
         """Send the job that tells of the end of the one in hand; False if it was not taken."""
         try:
-            message = message_of(notice, await self._sealing.seal(notice))
+            message = message_of(notice, await self._sealing.seal_inline(notice))
         except SqsJobsError as problem:
             return self._reported(held, "callback", str(problem))
         return await self._copy(held, "callback", notice.queue, message)
