@@ -77,7 +77,7 @@ class Receipt:
         deadline: until when the machine may believe that it is hidden, and `deadlines` since when it may.
         over: why the machine has the message no longer, as far as it knows, and `over_at` since when.
         lost: why it lost its lease, and `lost_at` when.
-        changed_at: when a visibility change of the machine's was confirmed last.
+        changed_at: when a visibility change of the machine's was answered last.
         changing: visibility changes under way.
         faults: what went wrong with it.
     """

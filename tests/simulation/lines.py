@@ -177,9 +177,9 @@ class SqsLine:
             ledger.break_("R19", f"{self._machine.name} changes {name} while it is changing it already", *about)
 
     def _changed(self, receipt: Receipt, seconds: float, result: EntryResult, call: Call) -> None:
+        receipt.changed_at = self._ledger.now
         if isinstance(result, Done):
             receipt.extend(self._ledger.now, call.sent_at + seconds)
-            receipt.changed_at = self._ledger.now
         elif result.lease_over:
             self._end(receipt, f"SQS said {result.code}")
         else:
