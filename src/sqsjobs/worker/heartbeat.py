@@ -86,7 +86,7 @@ class Heart:
         transport = self._transport
         assert transport is not None
         asked_at = self._clock.now()
-        if any(lease.deadline <= asked_at for lease in beat.leases):  # all stood still since this was planned
+        if self._book.is_late(beat, asked_at):
             self._book.failed(beat)
             return
         try:

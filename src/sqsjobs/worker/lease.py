@@ -180,6 +180,10 @@ class LeaseBook:
                     lease.beating = True
         return beats
 
+    def is_late(self, beat: Beat, now: float) -> bool:
+        """Whether one of its leases has ended since it was planned: the process stood still between the two."""
+        return any(lease.deadline <= now for lease in beat.leases)
+
     def expired(self) -> list[Lease]:
         """Return the leases that have ended by the clock; they are lost."""
         now = self._clock.now()
