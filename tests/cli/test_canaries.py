@@ -7,12 +7,13 @@ that is printed, served and annotated is searched for them.
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 import secrets
 import subprocess
 import sys
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from tests.canaries import canary
@@ -106,7 +107,6 @@ def handles(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def canaries(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Shell:
     """The shell's app is the talkative one, and its environment is full of secrets."""
     (shell.folder / f"{shell.module}.py").write_text(APP)
-    key = base64.urlsafe_b64encode(CANARIES["KEY"].encode() + bytes(32)).decode().rstrip("=")
     variables = {
         "CANARY_RESULT": CANARIES["RESULT"],
         "CANARY_ENV": CANARIES["ENV"],
@@ -114,7 +114,7 @@ def canaries(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Shell:
         "AWS_ACCESS_KEY_ID": "AKIACANARY",
         "AWS_SECRET_ACCESS_KEY": CANARIES["ENV"],
         "AWS_SESSION_TOKEN": CANARIES["ENV"],
-        "SQSJOBS_SIGNING_KEYS": f"hmac:canary:{key}",
+        "SQSJOBS_SIGNING_KEYS": f"hmac:canary:{KEY}",
         "SQSJOBS_REQUIRE_SIGNATURE": "false",
     }
     for name, value in variables.items():
@@ -128,11 +128,32 @@ def arguments(how: str) -> str:
     return json.dumps({"login": login, "how": how, "note": CANARIES["ARG"], "plain": CANARIES["PLAIN"]})
 
 
+def forms(secret: str) -> set[str]:
+    """A secret as it is, backwards, and as others write it, also in the middle of more: in hexadecimal and base64."""
+    whole = secret.encode()
+    wholly_inside = [whole[skipped:][: (len(whole) - skipped) // 3 * 3] for skipped in range(3)]  # groups of base64
+    encoded = {encode(part).decode() for part in wholly_inside for encode in (b64encode, urlsafe_b64encode)}
+    return {secret, secret[::-1], whole.hex(), whole.hex().upper()} | encoded
+
+
 def hits(text: str, handles: list[str]) -> list[str]:
-    """Which canaries are in a text, as they are and as others write them."""
-    secret = [*CANARIES.values(), PIN, *handles]
-    forms = {base64.b64encode(it.encode()).decode() for it in secret} | {it[::-1] for it in secret} | set(secret)
-    return [form for form in forms if form in text]
+    """Which canaries are in a text, in any form."""
+    return [form for it in (*CANARIES.values(), PIN, *handles) for form in forms(it) if form in text]
+
+
+KEY = urlsafe_b64encode(CANARIES["KEY"].encode() + bytes(32)).decode().rstrip("=")
+"""As it is configured."""
+
+
+@pytest.mark.parametrize("before", [b"", b"x", b"xy", b"xyz"])
+@pytest.mark.parametrize("write", [b64encode, urlsafe_b64encode, bytes.hex, lambda it: it.hex().upper(), bytes.decode])
+def test_a_secret_is_seen_in_every_form_and_in_the_middle_of_more(before: bytes, write: Callable[[bytes], Any]):
+    """S13: the key as it is configured among them, of which the secret is but the beginning."""
+    assert hits(f"key={KEY}", [])
+    assert hits(KEY.rstrip("A"), [])
+    for secret in CANARIES.values():
+        assert hits(f"<{write(before + secret.encode() + bytes(3))}>", [])
+    assert not hits(f"<{write(before)}> hmac:canary:[hidden]", [])
 
 
 class Life:

@@ -48,7 +48,7 @@ class Encrypted(msgspec.Struct, frozen=True, omit_defaults=True):
         key: the id of the key.
         algorithm: ``A256GCM``.
         nonce: 96 random bits, base64url.
-        salt: 256 random bits from which, with the key, this message's own key is derived.
+        salt: 128 random bits, base64url, from which, with the key, this message's own key is derived.
         commitment: proves which key it was, so that no ciphertext opens under two.
         data_key: the data key as the key service encrypted it, where there is one.
     """
@@ -69,7 +69,7 @@ class Header(msgspec.Struct, frozen=True, omit_defaults=True):
         task, id: of the job inside.
         issued_at, expires_at: seconds since 1970.
         environment: the app's, such as ``"production"``.
-        compressed: ``"deflate"``, or empty.
+        compressed: ``"zlib"``, or empty.
         encrypted: how, or None.
         signed: by which key, or None.
     """
