@@ -10,6 +10,7 @@ import signal
 import socket
 import time
 from pathlib import Path
+from typing import IO
 
 from sqsjobs import App, Discard, Retry, constant, current_job
 
@@ -83,6 +84,7 @@ async def in_order(group: int, number: int) -> None:
     report("start", group, number)
     await asyncio.sleep(0.002)
     if random.random() < 0.05:
+        report("failed", group, number)
         raise RuntimeError("a random failure")
     report("end", group, number)
 
@@ -105,6 +107,16 @@ async def no_op(number: int) -> None:
 @app.task(name="enqueue_from_child", queue="work", executor="process")
 def enqueue_from_child(number: int) -> str:
     return work.enqueue_sync(number).id
+
+
+held: list[IO[bytes]] = []
+
+
+@app.task(name="hold_open", queue="work")
+async def hold_open(path: str) -> None:
+    """Keep a file open in the worker, such as a fork and an exec would hand on."""
+    held.append(Path(path).open("wb"))  # noqa: SIM115 - what it is for
+    os.set_inheritable(held[-1].fileno(), True)
 
 
 @app.task(name="open_files", queue="work", executor="process")

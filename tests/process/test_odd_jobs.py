@@ -42,12 +42,18 @@ async def test_the_reason_of_a_discard_is_kept(field: Ground, app: App) -> None:
 async def test_a_child_process_has_no_files_and_no_connections_of_its_worker(field: Ground, app: App) -> None:
     """S22: it is spawned, not forked: it is given the pipe to its worker, and opens what else it needs."""
     worker = await field.worker("--metrics-port", "0", "--metrics-host", "127.0.0.1")
+    held = field.directory / "held"
+    await (await jobs.hold_open.enqueue(str(held))).result(timeout=40)
     child = await jobs.open_files.enqueue()
-    opened = await child.result(timeout=40)
-    theirs = {str(path.readlink()) for path in Path(f"/proc/{worker.pid}/fd").iterdir()}
-    listening = {socket for socket in theirs if socket.startswith("socket:")}
-    assert len(listening) > 3
-    assert not listening & set(opened)
+    opened = set(await child.result(timeout=40))
+    theirs = {path.name: str(path.readlink()) for path in Path(f"/proc/{worker.pid}/fd").iterdir()}
+    connections = {file for file in theirs.values() if file.startswith("socket:")}
+    assert len(connections) > 3
+    assert not connections & opened
+    assert str(held) in theirs.values()
+    streams = {theirs[descriptor] for descriptor in "012"}
+    opens_itself = {f"{field.directory}/jobs.db{part}" for part in ("", "-wal", "-shm")}
+    assert {file for file in opened & {*theirs.values()} if file.startswith("/")} <= streams | opens_itself
 
 
 async def test_children_that_die_leave_neither_descriptors_nor_zombies(field: Ground, app: App) -> None:
