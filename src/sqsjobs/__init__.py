@@ -53,6 +53,7 @@ from sqsjobs.errors import (
     RejectedCall,
     RequestRejected,
     ResultExpired,
+    ResultsUnread,
     ResultTimeout,
     RetryAfter,
     Snooze,
@@ -201,6 +202,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "InvalidWebhook",
     "StoreError",
     "StoreUnavailable",
+    "ResultsUnread",
 ]
 
 _IMPORTED_WHEN_USED = {

@@ -40,7 +40,8 @@ The tree of errors::
     ├── BlobsUnavailable          large arguments or results could not be kept or read; worth another try
     ├── KeysUnavailable           a key service did not answer; worth another try
     └── StoreError                a call to the job store failed
-        └── StoreUnavailable      … and may succeed when tried again
+        ├── StoreUnavailable      … and may succeed when tried again
+        └── ResultsUnread         … for some of the records that were asked for
 
 Apart from the tree, because a request is not an error: `Snooze`, `RetryAfter`, `Discard`
 and `Reject`, under `Steering`.
@@ -48,7 +49,7 @@ and `Reject`, under `Steering`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -85,6 +86,7 @@ __all__ = [
     "RequestRejected",
     "ResultExpired",
     "ResultTimeout",
+    "ResultsUnread",
     "RetryAfter",
     "Snooze",
     "SqsJobsError",
@@ -488,6 +490,25 @@ class StoreError(SqsJobsError):
 
 class StoreUnavailable(StoreError):
     """Raised when the job store cannot be reached, or is locked for too long; worth another try."""
+
+
+class ResultsUnread(StoreError):
+    """Raised by `JobStore.records` where results are kept apart from records, and some cannot be read.
+
+    Attributes:
+        records: those of the other jobs, by id.
+        problems: why the others' could not be read, by id.
+    """
+
+    def __init__(
+        self,
+        records: Mapping[Any, Any],  # of JobId and JobRecord, which live on higher floors
+        problems: Mapping[Any, StoreError],
+    ) -> None:
+        first = next(iter(problems.values()))
+        super().__init__(f"the results of {len(problems)} jobs could not be read; the first: {first}")
+        self.records: Mapping[Any, Any] = records
+        self.problems: Mapping[Any, StoreError] = problems
 
 
 class Steering(Exception):

@@ -12,16 +12,18 @@ import uvicorn
 
 from sqsjobs import App
 from sqsjobs.store.memory import MemoryStore
+from sqsjobs.store.tracking import Tracking
 from sqsjobs.transport.memory import MemoryTransport
 from sqsjobs.transport.memory_sqs import MemorySQS
 
 
-def app_in_memory() -> App:
+def app_in_memory(tracking: Tracking = "full") -> App:
     return App(
         "api",
         transport=MemoryTransport(MemorySQS(), create_missing=True),
         store=MemoryStore(),
         allow_no_dlq=True,
+        tracking=tracking,
     )
 
 

@@ -145,6 +145,28 @@ async def test_what_has_not_changed_is_not_sent_again(client: httpx.AsyncClient,
     assert "retry-after" not in changed.headers
 
 
+@pytest.mark.parametrize("form", ["W/{}", '"other", {}', '"other",W/{} , "more"', "*"])
+async def test_an_entity_tag_is_known_in_every_form_of_it(client: httpx.AsyncClient, scene: Scene, form: str) -> None:
+    """RFC 9110, 13.1.2: weak, as nginx makes it when it compresses, in a list, or any at all; a wait then waits."""
+    job = await scene.resize.enqueue("a.png")
+    async for update in job.watch():
+        if update.progress:
+            break
+    tag = (await client.get(f"/jobs/{job.id}")).headers["etag"]
+    known = {"If-None-Match": form.format(tag)}
+    assert (await client.get(f"/jobs/{job.id}", headers=known)).status_code == 304
+    began = asyncio.get_running_loop().time()
+    assert (await client.get(f"/jobs/{job.id}?wait=0.2", headers=known)).status_code == 304
+    assert asyncio.get_running_loop().time() - began >= 0.2
+
+
+@pytest.mark.parametrize("form", ["W/{}", '"other"', "{}x", "*, {}x"])
+async def test_another_entity_tag_is_not_known(client: httpx.AsyncClient, scene: Scene, form: str) -> None:
+    job = await scene.resize.enqueue("a.png")
+    known = {"If-None-Match": form.format('"0123456789abcdef01234567"')}
+    assert (await client.get(f"/jobs/{job.id}?wait=10", headers=known)).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [("GET", "/jobs/{}"), ("GET", "/jobs/{}?wait=1"), ("GET", "/jobs/{}/events"), ("DELETE", "/jobs/{}")],

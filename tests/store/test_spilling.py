@@ -8,7 +8,7 @@ import pytest
 from tests.store.samples import FixedClock, job_id, queued, request, succeed
 
 from sqsjobs import App, FileBlobs, MemorySQS, MemoryTransport
-from sqsjobs.errors import StoreError
+from sqsjobs.errors import ResultsUnread, StoreError, StoreUnavailable
 from sqsjobs.job import JobStatus
 from sqsjobs.store.base import JobRecord
 from sqsjobs.store.memory import MemoryStore
@@ -114,6 +114,45 @@ async def test_a_result_that_was_changed_is_not_given_out(store, tmp_path):
     files(tmp_path)[0].write_bytes(LARGE.replace(b"x", b"y", 1))
     with pytest.raises(StoreError, match="not what was recorded"):
         await store.get(job)
+
+
+async def test_of_many_only_the_unreadable_is_not_read(store, tmp_path):
+    """One was changed, one may not be read now; the others are there, and who may try again knows it."""
+    changed, withheld, small, gone = (job_id() for _ in range(4))
+    for job, result in ((changed, LARGE), (withheld, LARGE), (small, b"1")):
+        await store.claim(request(job))
+        await store.change(job, 1, succeed(result=result))
+    for file in files(tmp_path):
+        if file.name.startswith(changed):
+            file.write_bytes(b"")
+        else:
+            file.unlink()
+            file.mkdir()
+    with pytest.raises(ResultsUnread, match="2 jobs") as caught:
+        await store.records([changed, withheld, small, gone])
+    assert {job: record.result for job, record in caught.value.records.items()} == {small: b"1"}
+    problems = caught.value.problems
+    assert [isinstance(problems[job], StoreUnavailable) for job in (changed, withheld)] == [False, True]
+
+
+async def test_who_waits_for_another_job_does_not_hear_of_an_unreadable_result(tmp_path):
+    """Both are read in one go; the app gives each caller what is his."""
+    store = MemoryStore()
+    app = App("shop", transport=MemoryTransport(), store=store, blobs=FileBlobs(tmp_path / "blobs", over=1000))
+    bad, good = job_id(), job_id()
+    async with app:
+        spilling = app.store
+        assert spilling is not None
+        for job in (bad, good):
+            await spilling.claim(request(job))
+        answers = [asyncio.create_task(app.job(job).result(timeout=20)) for job in (bad, good)]
+        await asyncio.sleep(0)
+        await spilling.change(bad, 1, succeed(result=LARGE))
+        files(tmp_path)[0].write_bytes(b"")
+        await spilling.change(good, 1, succeed(result=b"7"))
+        with pytest.raises(StoreError, match=f"{bad} is not what was recorded"):
+            await answers[0]
+        assert await answers[1] == 7
 
 
 async def test_what_the_store_can_do_besides_it_still_does(plain, tmp_path):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from random import Random
 from typing import Final, Self
 
-from sqsjobs.errors import ConfigurationError, StoreUnavailable
+from sqsjobs.errors import ConfigurationError, ResultsUnread, StoreUnavailable
 from sqsjobs.events import Observer, StoreFailed
 from sqsjobs.following.schedule import Schedule
 from sqsjobs.job import JobId
@@ -122,23 +122,33 @@ class Reader:
 
     async def _read(self, due: Collection[JobId]) -> None:
         self.reads += 1
-        try:
-            records = await self._store.records(due)
-        except Exception as problem:  # noqa: BLE001 - whatever it is, those who wait are told, and others are read
-            self._tell(StoreFailed("records", str(problem)))
-            self._show_problem(due, problem)
-            return
+        records, problems = await self._found(due)
         for job_id in due:
-            if subject := self._subjects.get(job_id):
+            subject = self._subjects.get(job_id)
+            if subject is None:
+                continue
+            if problem := problems.get(job_id):
+                self._show_problem(subject, problem)
+            else:
                 subject.show(records.get(job_id), self.reads)
 
-    def _show_problem(self, due: Collection[JobId], problem: Exception) -> None:
+    async def _found(self, due: Collection[JobId]) -> tuple[Mapping[JobId, JobRecord], Mapping[JobId, Exception]]:
+        """Return the records of `due`, and of which of them the read failed, and why."""
+        try:
+            return await self._store.records(due), {}
+        except ResultsUnread as problem:  # which is nothing to those who wait for other jobs
+            self._tell(StoreFailed("records", str(problem)))
+            return problem.records, problem.problems
+        except Exception as problem:  # noqa: BLE001 - whatever it is, those who wait are told, and others are read
+            self._tell(StoreFailed("records", str(problem)))
+            return {}, dict.fromkeys(due, problem)
+
+    def _show_problem(self, subject: _Subject, problem: Exception) -> None:
         now = self._loop.time()
-        for subject in filter(None, map(self._subjects.get, due)):
-            subject.problem = problem
-            subject.away_since = now if subject.away_since is None else subject.away_since
-            if not isinstance(problem, StoreUnavailable) or now - subject.away_since >= _PATIENCE:
-                subject.fail(problem)
+        subject.problem = problem
+        subject.away_since = now if subject.away_since is None else subject.away_since
+        if not isinstance(problem, StoreUnavailable) or now - subject.away_since >= _PATIENCE:
+            subject.fail(problem)
 
 
 class _Subject:

@@ -101,7 +101,7 @@ class JobResource(Generic[R]):
             job_id: as the client gave it.
             request: what `authorize` is asked about.
             wait: seconds for which an answer may be put off until the job has ended, or is no longer as `known` says.
-            known: the entity tag that the client has (If-None-Match), or nothing.
+            known: the entity tags that the client has (If-None-Match), ``*``, or nothing.
         """
         return await self._answered(self._read(job_id, request, min(wait, self.limits.wait), known))
 
@@ -124,18 +124,19 @@ class JobResource(Generic[R]):
 
     async def _read(self, job_id: str, request: R, wait: float, known: str) -> Answer:
         handle, view = await self._found(job_id, request)
-        if wait > 0 and not view.ended and known in ("", "*", view.etag()):
+        if wait > 0 and not view.ended and (not known or view.is_known(known)):
             view = await self._later(handle, view, wait, until_changed=bool(known))
         return self._shown(view, known)
 
     async def _cancel(self, job_id: str, request: R) -> Answer:
-        handle, before = await self._found(job_id, request)
-        status = await handle.cancel()
-        view = self._view(await handle.record())
-        match status:
+        handle, view = await self._found(job_id, request)
+        if not view.ended:  # as it always has with tracking "result", which records nothing else
+            await handle.cancel()
+            view = self._view(await handle.record())
+        match view.status:
             case JobStatus.CANCELLED:
                 return self._shown(view)
-            case _ if before.ended or status.ended:
+            case status if status.ended:
                 return Answer(409, view.body(), {"Content-Type": "application/json", "Cache-Control": "no-store"})
             case _:
                 return Answer(202, view.body(), {**self._headers(view), "Content-Type": "application/json"})
@@ -200,7 +201,7 @@ class JobResource(Generic[R]):
 
     def _shown(self, view: JobView, known: str = "") -> Answer:
         headers = self._headers(view)
-        if known == view.etag():
+        if view.is_known(known):
             return Answer(304, b"", headers)
         return Answer(200, view.body(), {**headers, "Content-Type": "application/json"})
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Final
 
 import msgspec
 
 from sqsjobs.following.shown import shown
+from sqsjobs.job import JobStatus
 from sqsjobs.store.base import JobRecord
 
 __all__ = ["KEEP_ALIVE", "RETRY_STREAM", "JobView"]
@@ -20,6 +22,8 @@ RETRY_STREAM: Final = b"retry: 2000\n\n"
 _ASK_AGAIN: Final = (1, 30)
 """The shortest and the longest Retry-After, in seconds."""
 _SHARE_OF_AGE: Final = 0.1
+_TAG: Final = re.compile(r'"[^"]*"')
+"""An entity tag, without the mark that it is weak (RFC 9110, 8.8.3)."""
 
 
 class JobView:
@@ -36,6 +40,11 @@ class JobView:
         self._error_text = error_text
 
     @property
+    def status(self) -> JobStatus:
+        """Where the job is in its life."""
+        return self._record.status
+
+    @property
     def ended(self) -> bool:
         """Whether nothing will change any more."""
         return self._record.status.ended
@@ -47,6 +56,13 @@ class JobView:
     def etag(self) -> str:
         """Return the entity tag: it changes with anything that the body says."""
         return f'"{hashlib.blake2b(self.body(), digest_size=12).hexdigest()}"'
+
+    def is_known(self, tags: str) -> bool:
+        """Return whether If-None-Match names this state: by one of its entity tags, or as ``*`` (RFC 9110, 13.1.2).
+
+        The comparison is weak: a proxy that compresses makes entity tags weak, and they are still those of this state.
+        """
+        return tags.strip() == "*" or self.etag() in _TAG.findall(tags)
 
     def retry_after(self, now: float) -> int:
         """Return in how many seconds it is worth asking again: a tenth of the job's age, 1 to 30 s.

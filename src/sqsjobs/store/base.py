@@ -245,6 +245,9 @@ class JobStore(Protocol):
         Meant for many readers sharing few calls, so it costs as few of the backend's as it can (one; DynamoDB: one
         for a hundred ids). What was committed before the call is read: a job that was just enqueued, or sent
         again, is never seen as unknown, or as it ended before.
+
+        Raises:
+            ResultsUnread: if some have results that cannot be read; it has the others.
         """
         ...
 

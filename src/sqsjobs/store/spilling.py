@@ -9,7 +9,14 @@ from dataclasses import replace
 from typing import Any, Final, Self
 
 from sqsjobs.blobs.base import Blobs, read_checked
-from sqsjobs.errors import BlobsUnavailable, InvalidEnvelope, PayloadMissing, StoreError, StoreUnavailable
+from sqsjobs.errors import (
+    BlobsUnavailable,
+    InvalidEnvelope,
+    PayloadMissing,
+    ResultsUnread,
+    StoreError,
+    StoreUnavailable,
+)
 from sqsjobs.job import Blob, JobId, Progress
 from sqsjobs.store.base import ClaimRequest, ClaimResult, JobRecord, JobStore, RecordChange
 from sqsjobs.store.listing import JobQuery, Page
@@ -68,9 +75,13 @@ class SpillingStore:
         return _bare(await self._store.get(job_id))
 
     async def records(self, job_ids: Collection[JobId]) -> Mapping[JobId, JobRecord]:
-        records = await self._store.records(job_ids)
-        shown = await asyncio.gather(*map(self._shown, records.values()))
-        return {record.id: record for record in shown if record}
+        found = await self._store.records(job_ids)
+        shown = dict(zip(found, await asyncio.gather(*map(self._shown_or_why_not, found.values())), strict=True))
+        records = {job_id: it for job_id, it in shown.items() if isinstance(it, JobRecord)}
+        problems = {job_id: it for job_id, it in shown.items() if isinstance(it, StoreError)}
+        if problems:
+            raise ResultsUnread(records, problems)
+        return records
 
     async def page(self, query: JobQuery) -> Page[JobRecord]:
         return await self._store.page(query)
@@ -116,6 +127,12 @@ class SpillingStore:
         except BlobsUnavailable as away:
             raise StoreUnavailable(str(away)) from away
         return f"\0blob {blob.sha256} {blob.size}".encode()
+
+    async def _shown_or_why_not(self, record: JobRecord) -> JobRecord | StoreError | None:
+        try:
+            return await self._shown(record)
+        except StoreError as problem:
+            return problem
 
     async def _shown(self, record: JobRecord | None) -> JobRecord | None:
         """Return `record` with its result in place of the note; without one, where it is gone."""

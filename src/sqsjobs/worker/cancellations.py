@@ -12,7 +12,7 @@ from typing import Final
 
 from anyio import move_on_after
 
-from sqsjobs.errors import StoreError
+from sqsjobs.errors import ResultsUnread, StoreError
 from sqsjobs.events import Observer, StoreFailed
 from sqsjobs.job import JobId
 from sqsjobs.outcome import Cancelled
@@ -93,7 +93,11 @@ class Cancellations:
     async def _end_cancelled(self, running: Mapping[JobId, Held], doubtful: Collection[JobId]) -> None:
         if not doubtful:
             return
-        for job_id, record in (await self._store.records(doubtful)).items():
+        try:
+            found = await self._store.records(doubtful)
+        except ResultsUnread as some:  # what has a result is none of those that run here
+            found = some.records
+        for job_id, record in found.items():
             held = running[job_id]
             if held.run is not None and record.cancel_requested_at is not None and record.epoch == held.epoch:
                 held.run.end(Cancelled())
