@@ -12,17 +12,18 @@ from tests.sealing.samples import NEW, sealing
 from tests.worker import pills
 from tests.worker.virtual import virtually
 
-from sqsjobs import Callbacks, Discard, Reject, Retry, Webhook, constant, exponential
+from sqsjobs import Callbacks, ConfigurationError, Discard, Reject, Retry, Webhook, constant, exponential
 from sqsjobs import events as ev
 from sqsjobs.app.callback_task import callback_task
 from sqsjobs.callbacks import CALLBACK_TASK
 from sqsjobs.callbacks.posts import Answer, Post
 from sqsjobs.envelope import encode
 from sqsjobs.errors import CallbackFailed, StoreUnavailable
-from sqsjobs.job import JobStatus
-from sqsjobs.outcome import Failed, Succeeded, Unknown
+from sqsjobs.job import Job, JobId, JobStatus
+from sqsjobs.outcome import AlreadyEnded, Failed, Succeeded, Unknown
 from sqsjobs.store.base import JobRecord
 from sqsjobs.transport.model import Fault, NoAnswer
+from sqsjobs.worker.owed import Debt, Owed
 
 URL = "https://shop.example/hooks?token=s3cret-in-the-url"
 ONCE = Retry(max_attempts=1)
@@ -256,6 +257,82 @@ async def test_a_worker_that_cannot_send_the_callback_keeps_the_message(rig):
     assert told["data"]["result"] == 7
     assert rig.events.count(ev.JobStarted, lambda event: event.job.id == job_id) == 1
     assert rig.messages() == []
+
+
+@pytest.mark.parametrize(
+    ("fails", "task_queue", "tracking"),
+    [(False, "work", "off"), (False, "work", "result"), (True, "work.fifo", "off")],
+)
+@virtually
+async def test_without_claims_too_a_job_runs_once_though_its_callback_cannot_be_sent(rig, fails, task_queue, tracking):
+    """The worker remembers what it could not send, over several deliveries; a dead letter is there once."""
+    callbacks, receivers = serve(rig, queue="other")
+
+    @rig.task(queue=task_queue, retry=ONCE)
+    async def job() -> int:
+        if fails:
+            raise ValueError
+        return 7
+
+    job_id = await rig.send(job, callback=URL, group="g")
+    rig.faults.refuse("SendMessageBatch", queue="other", times=0)
+    async with rig.working(task_queue, "other", callbacks=callbacks, tracking=tracking, visibility=30):
+        await rig.events.wait(ev.SettleFailed, lambda event: event.disposition == "callback", count=2, within=1000)
+        rig.faults.end()
+        await rig.events.wait(ev.JobEnded, lambda event: event.job.task == CALLBACK_TASK, within=1000)
+    (told,) = receivers.read(rig)
+    assert (told["data"]["id"], told["type"]) == (job_id, "job.failed" if fails else "job.succeeded")
+    assert rig.events.count(ev.JobStarted, lambda event: event.job.id == job_id) == 1
+    assert rig.messages(task_queue) == []
+    assert rig.events.count(ev.DeadLettered) == fails
+
+
+@virtually
+async def test_what_is_kept_for_want_of_a_dead_letter_queue_stays_and_its_callback_is_told(rig):
+    rig.store = None
+    rig.sqs.create_queue("alone")
+    callbacks, receivers = serve(rig, queue="other")
+
+    @rig.task(queue="alone", retry=ONCE)
+    async def job() -> None:
+        raise ValueError
+
+    await rig.send(job, callback=URL)
+    rig.faults.refuse("SendMessageBatch", queue="other", times=0)
+    async with rig.working("alone", callbacks=callbacks, allow_no_dlq=True):
+        await rig.events.wait(ev.SettleFailed, lambda event: event.disposition == "callback", within=1000)
+        rig.faults.end()
+        await rig.events.wait(ev.JobSettled, count=3, within=5000)
+    assert len(rig.messages("alone")) == 1
+    await rig.drain("other", callbacks=callbacks)
+    assert {told["type"] for told in receivers.read(rig)} == {"job.failed"}
+
+
+@virtually
+async def test_a_worker_does_not_start_without_the_queue_of_callbacks(rig):
+    """Else each job would run, and then nothing could be told of it."""
+    callbacks, _ = serve(rig, queue="nowhere")
+    with pytest.raises(ConfigurationError, match="queue 'nowhere' does not exist: create it with `sqsjobs queues app"):
+        await rig.drain(callbacks=callbacks)
+
+
+def test_no_more_is_owed_than_there_is_room_for():
+    """The oldest are forgotten: their jobs may run again."""
+    owed = Owed(most_bytes=10_000)
+    for n in range(100):
+        owed.keep(f"m{n % 90}", debt(n, 1000))
+    assert [owed.get(f"m{n}") for n in range(5, 10)] == [None, *(debt(n, 1000) for n in range(96, 100))]
+    for n in range(90):
+        owed.drop(f"m{n}")
+    owed.keep("huge", debt(1, 10_000))
+    assert len(owed) == 0
+    owed.keep("m", debt(2, 8000))
+    assert owed.get("m") == debt(2, 8000)
+
+
+def debt(n: int, size: int) -> Debt:
+    notice = Job(id=JobId(f"j{n}"), task=CALLBACK_TASK, queue="work", arguments=b"x" * size)
+    return Debt(notice, AlreadyEnded(JobStatus.SUCCEEDED))
 
 
 @pytest.mark.parametrize("with_store", [True, False])

@@ -115,7 +115,7 @@ class Closing:
             verdict = Verdict(Hide(_AFTER_FAILED_COPY), status, verdict.attempt_back)
         if not await self._claims.record(held, outcome, verdict):
             return _LEAVE
-        if held.wants_callback and not await self._notices.send(held, outcome, verdict):
+        if self._is_told_of(held) and not await self._notices.send(held, outcome, verdict):
             verdict = Verdict(Hide(_AFTER_FAILED_COPY))
         match verdict.disposition:
             case Delete() | DeadLetter() | Resend():
@@ -128,6 +128,9 @@ class Closing:
             case Leave():
                 done = True
         return verdict.disposition if done else _LEAVE
+
+    def _is_told_of(self, held: Held) -> bool:
+        return held.wants_callback or self._notices.ended(held.delivery.message_id) is not None
 
     async def _copied(self, held: Held, verdict: Verdict) -> bool:
         """Send what another queue is to keep before anything is recorded or deleted: at worst it is there twice."""

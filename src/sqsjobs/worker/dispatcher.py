@@ -32,6 +32,7 @@ from sqsjobs.worker.failure import failure_of
 from sqsjobs.worker.held import Held
 from sqsjobs.worker.lease import Lease, LeaseBook
 from sqsjobs.worker.line import Switchboard
+from sqsjobs.worker.notices import Notices
 from sqsjobs.worker.options import WorkerOptions
 from sqsjobs.worker.reading import Reading
 from sqsjobs.worker.run import Run
@@ -62,6 +63,7 @@ class Dispatcher:
         executor: Executor,
         closing: Closing,
         settler: Settler,
+        notices: Notices,
         book: LeaseBook,
         switchboard: Switchboard | None,
         options: WorkerOptions,
@@ -76,6 +78,7 @@ class Dispatcher:
         self._executor = executor
         self._closing = closing
         self._settler = settler
+        self._notices = notices
         self._book = book
         self._switchboard = switchboard
         self._options = options
@@ -175,8 +178,10 @@ class Dispatcher:
         await self._settle(held, outcome)
 
     def _was_done(self, held: Held) -> AlreadyEnded | None:
-        """What was done here, and could not be deleted, needs no second run."""
-        return AlreadyEnded(JobStatus.SUCCEEDED) if self._settler.is_done(held.delivery.message_id) else None
+        """What was done here, and could not be deleted, or be told of, needs no second run."""
+        message_id = held.delivery.message_id
+        done = self._settler.is_done(message_id)
+        return AlreadyEnded(JobStatus.SUCCEEDED) if done else self._notices.ended(message_id)
 
     def _lapsed(self, held: Held) -> Outcome | None:
         """What waited for so long that its lease ended may be somebody else's by now."""

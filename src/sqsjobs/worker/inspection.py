@@ -20,9 +20,15 @@ _SPARE_DELIVERIES: Final = 10
 
 
 async def inspect_queues(
-    names: Iterable[str], transport: Transport, registry: Registry, *, allow_no_dlq: bool, observer: Observer
+    names: Iterable[str],
+    transport: Transport,
+    registry: Registry,
+    *,
+    calls_back_to: str | None = None,
+    allow_no_dlq: bool,
+    observer: Observer,
 ) -> Mapping[str, QueueDescription]:
-    """Return what the queues' attributes say.
+    """Return what the queues' attributes say; of `calls_back_to`, the queue of callbacks, it is enough that it is there.
 
     Raises:
         ConfigurationError: if a queue is missing, or has no dead-letter queue where one is needed.
@@ -34,6 +40,8 @@ async def inspect_queues(
         if queue.dead_letter_queue is None and not allow_no_dlq:
             _require_discard(name, tasks)
         _warn_of_early_redrive(queue, tasks, observer)
+    if calls_back_to is not None and calls_back_to not in queues:
+        await _describe(calls_back_to, transport)
     return queues
 
 

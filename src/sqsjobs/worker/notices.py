@@ -21,6 +21,7 @@ from sqsjobs.store.base import JobRecord
 from sqsjobs.transport.base import is_fifo
 from sqsjobs.worker.claims import Claims
 from sqsjobs.worker.held import Held
+from sqsjobs.worker.owed import Debt, Owed
 from sqsjobs.worker.settler import Settler
 
 __all__ = ["Notices", "callback_body", "callback_id"]
@@ -40,20 +41,38 @@ class Notices:
         self._claims = claims
         self._settler = settler
         self._clock = clock
+        self._owed = Owed()
+
+    def ended(self, message_id: str) -> AlreadyEnded | None:
+        """How the job in this message has ended here, if its callback could not be sent: it need not run again for that."""
+        debt = self._owed.get(message_id)
+        return debt.ended if debt else None
 
     async def send(self, held: Held, outcome: Outcome, verdict: Verdict) -> bool:
         """Send the callback's job, if the job in hand has ended and wants one; False if that could not be done now."""
+        message_id = held.delivery.message_id
+        debt = self._owed.get(message_id)
+        notice = debt.notice if debt else await self._due(held, outcome, verdict)
+        if notice is None:
+            return True
+        if not self._claims.counts_attempts:  # no claim keeps the job from running again
+            self._owed.keep(message_id, Debt(notice, _ended(verdict)))
+        sent = await self._settler.send_notice(held, notice)
+        if sent:
+            self._owed.drop(message_id)
+        return sent
+
+    async def _due(self, held: Held, outcome: Outcome, verdict: Verdict) -> Job | None:
+        """Return the callback's job, or None if there is nothing to tell."""
         job, callbacks = held.job, self._callbacks
         if job is None or job.callback is None or callbacks is None or not self._is_end(held, outcome, verdict):
-            return True
+            return None
         try:
             callbacks.check(job.callback)
         except CallbackRefused:  # what asked for it is dead-lettered, unrun
-            return True
+            return None
         record = await self._claims.end_of(held, outcome, verdict)
-        if record is None:
-            return True
-        return await self._settler.send_notice(held, self._notice(job, job.callback, record, callbacks))
+        return None if record is None else self._notice(job, job.callback, record, callbacks)
 
     def _is_end(self, held: Held, outcome: Outcome, verdict: Verdict) -> bool:
         """Whether the message is let go for good; one that is kept for want of a dead-letter queue tells of its runs."""
@@ -76,6 +95,12 @@ class Notices:
             # In a group of its own, so that no job waits for a receiver that does not answer.
             group=notice_id if is_fifo(queue) else job.group,
         )
+
+
+def _ended(verdict: Verdict) -> AlreadyEnded:
+    """Return what lets the message go when it comes again, or keeps it, as it is now for want of a dead-letter queue."""
+    kept = isinstance(verdict.disposition, Hide)
+    return AlreadyEnded(JobStatus.FAILED if kept else JobStatus.SUCCEEDED)
 
 
 def callback_id(record: JobRecord, epoch: int) -> JobId:

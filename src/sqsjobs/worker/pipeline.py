@@ -149,11 +149,12 @@ class Pipeline:
             self.intake, around.transport, options, self._received, observer=tell, clock=clock, random=random
         )
         self._quota = Quota(around.transport)
+        notices = Notices(around.callbacks, claims=self._claims, settler=self.settler, clock=clock)
         closing = Closing(
             queues=queues,
             claims=self._claims,
             settler=self.settler,
-            notices=Notices(around.callbacks, claims=self._claims, settler=self.settler, clock=clock),
+            notices=notices,
             options=options,
             sends_anew=around.sealing.can_seal,
             in_flight_share=self._quota.shares,
@@ -168,6 +169,7 @@ class Pipeline:
             executor=self.executor,
             closing=closing,
             settler=self.settler,
+            notices=notices,
             book=book,
             switchboard=Switchboard(around.store if self._claims.counts_attempts else None, observer=tell, clock=clock)
             if self._claims.keeps_results

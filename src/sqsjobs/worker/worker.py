@@ -132,7 +132,7 @@ class Worker:
         """Work until `stop` (with `burst`, until the queues are empty); return whether nothing was left running.
 
         Raises:
-            ConfigurationError: if a queue is missing, or has no dead-letter queue where one is needed.
+            ConfigurationError: if a queue is missing, be it that of callbacks, or has no dead-letter queue where one is needed.
             LifespanFailed: if the lifespan raised as it was entered.
             TransportUnavailable: if SQS does not answer at the start.
         """
@@ -156,6 +156,7 @@ class Worker:
             [queue.name for queue in around.queues],
             around.transport,
             around.registry,
+            calls_back_to=around.callbacks.queue if around.callbacks else None,
             allow_no_dlq=self.options.allow_no_dlq,
             observer=tell,
         )
