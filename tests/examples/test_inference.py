@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -192,6 +193,16 @@ def test_the_service_ends_with_its_worker(tmp_path):
         (worker,) = subprocess.check_output(["pgrep", "-P", str(process.pid)], text=True).split()
         os.kill(int(worker), signal.SIGKILL)
         assert process.wait(30) == 1
+
+
+def test_the_page_follows_jobs_whatever_becomes_of_one(tmp_path):
+    """Three streams at a time, refused ones, results that have expired: in Node, with made-up streams."""
+    node = shutil.which("node")
+    if not node:
+        pytest.skip("Node is not installed")
+    script, page = Path(__file__).with_name("page_jobs.mjs"), EXAMPLES / "inference" / "page" / "jobs.js"
+    ended = subprocess.run([node, script, page], text=True, capture_output=True, timeout=30, check=False)
+    assert ended.returncode == 0, ended.stderr
 
 
 def test_in_a_browser(url, tmp_path):

@@ -1,15 +1,13 @@
 // Sends pictures, follows their jobs, shows what was found. Nothing here asks again and again: the server tells.
 import { burst, MANY } from "/page/burst.js";
+import { following, state } from "/page/jobs.js";
 
 const LARGEST = 12_000_000;
-const STATUSES = ["queued", "running", "retrying", "succeeded", "failed", "discarded", "cancelled"];
-const WORDS = { queued: "waiting in the queue", retrying: "will be tried again", succeeded: "done", cancelled: "cancelled" };
 const SIMILAR = 10; // bits of 64 that may differ between the fingerprints of one picture in two versions
 
 const find = (selector, within = document) => within.querySelector(selector);
-const STREAMS = 3;
-const unheard = []; // cards that nobody listens for yet
-let listening = 0;
+const cardOf = job => find(`[data-job="${job}"]`);
+const listen = following(job => show(cardOf(job.id), job), job => gone(cardOf(job)));
 const seen = new Map(); // fingerprints by job
 const drop = find("#drop"), file = find("#file");
 
@@ -51,38 +49,20 @@ function follow(job, name, preview) {
   find(".cancel", card).addEventListener("click", event => cancel(card, event.target));
   find("#pictures").prepend(card);
   find("#none").hidden = true;
-  find(".state", card).textContent = WORDS.queued;
-  unheard.push(card);
-  listen();
-}
-
-// A browser has six connections to a server: three for streams leave some for pictures, cancelling and a burst.
-function listen() {
-  while (listening < STREAMS && unheard.length) {
-    const card = unheard.shift();
-    if (card.dataset.ended) continue;
-    listening += 1;
-    const events = new EventSource(`/jobs/${card.dataset.job}/events`);
-    for (const status of STATUSES) events.addEventListener(status, event => {
-      show(card, JSON.parse(event.data));
-      if (!card.dataset.ended) return;
-      events.close();
-      listening -= 1;
-      listen();
-    });
-  }
+  find(".state", card).textContent = state({ status: "queued" });
+  listen(job);
 }
 
 async function cancel(card, button) {
   button.disabled = true;
-  const answer = await fetch(`/jobs/${card.dataset.job}`, { method: "DELETE" });
-  if (answer.ok) show(card, await answer.json());
+  const answer = await fetch(`/jobs/${card.dataset.job}`, { method: "DELETE" }).catch(() => null);
+  if (answer?.ok) show(card, await answer.json());
+  else button.disabled = false; // it may be that the service does not answer now
 }
 
 function show(card, job) {
   card.dataset.status = job.status;
   const ended = Boolean(job.ended_at), progress = find("progress", card);
-  if (ended) card.dataset.ended = job.ended_at;
   progress.hidden = find(".cancel", card).hidden = ended;
   progress.value = job.progress?.done ?? 0;
   find(".state", card).textContent = job.cancelling && !ended ? "being cancelled" : state(job);
@@ -90,12 +70,9 @@ function show(card, job) {
   if (job.result) found(card, job.id, job.result);
 }
 
-function state(job) {
-  if (job.error && job.status !== "cancelled") return job.error.message || "This picture could not be looked at.";
-  if (job.status === "running") return job.progress?.note || "a worker has it";
-  if (job.status !== "succeeded") return WORDS[job.status];
-  const seconds = (new Date(job.ended_at) - new Date(job.enqueued_at)) / 1000;
-  return `${job.result.width} × ${job.result.height} pixels looked at, done ${seconds.toFixed(1)} s after it was sent`;
+function gone(card) {
+  find("progress", card).hidden = find(".cancel", card).hidden = true;
+  find(".state", card).textContent = "This picture is no longer known here.";
 }
 
 function found(card, job, result) {
@@ -127,7 +104,7 @@ function found(card, job, result) {
 function alike(job, result) {
   seen.set(job, BigInt(`0x${result.fingerprint}`));
   for (const [other, bits] of seen) {
-    const name = find(`[data-job="${other}"] h3`)?.textContent;
+    const name = find("h3", cardOf(other)).textContent;
     if (other !== job && differing(bits, seen.get(job)) <= SIMILAR) return `, looks like ${name}`;
   }
   return "";
