@@ -1,9 +1,12 @@
-"""Workers that are killed or stopped in the gap between a recorded result and a deleted message."""
+"""Workers that are killed or stopped in the gaps between a side effect, its record, and the delete of its message."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
+import sqlite3
+from collections import Counter
+from contextlib import closing
 
 from tests.process import jobs
 from tests.process.rig import Ground
@@ -42,6 +45,29 @@ async def test_kill_9_between_the_record_and_the_delete_costs_no_second_run(fiel
     assert field.reports.count("start") == 1
     assert await handle.record() == before
     assert not field.server.sqs.peek("work-dlq")
+
+
+async def test_kill_9_between_the_side_effect_and_the_record_is_where_a_job_runs_again(field: Ground, app: App) -> None:
+    """R2: one that is over and not recorded runs once more; one beside it that is recorded, and not deleted, does not."""
+    field.server.plan = FaultPlan([FaultRule("half-open-before", "DeleteMessageBatch", rate=1.0)])
+    victim = await field.worker("--visibility", "2")
+    recorded = await jobs.work.enqueue(1)
+    assert await recorded.result(timeout=30) == 1
+    unrecorded = await jobs.work.enqueue(2, seconds=0.5)
+    await field.reports.until(lambda reports: reports.count("start") == 2)
+    with closing(sqlite3.connect(field.directory / "jobs.db", isolation_level=None)) as store:
+        store.execute("BEGIN IMMEDIATE")  # nobody else writes until it is closed
+        await field.reports.until(lambda reports: reports.count("end") == 2)
+        assert await unrecorded.status() is JobStatus.RUNNING
+        victim.send(signal.SIGKILL)
+        await victim.ended()
+    field.server.plan = None
+    await field.worker("--visibility", "2")
+    assert await unrecorded.result(timeout=30) == 2
+    await until_empty(field, "work")
+    assert Counter(report.facts[0] for report in field.reports.of("end")) == {"1": 1, "2": 2}
+    first, second = await recorded.record(), await unrecorded.record()
+    assert [(it.attempts, it.epoch, it.crashes) for it in (first, second)] == [(1, 1, 0), (2, 2, 1)]
 
 
 async def test_a_stop_waits_for_deletes_that_are_slow(field: Ground, app: App) -> None:
