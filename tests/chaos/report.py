@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from tests.chaos.checker import Checked
 from tests.chaos.ledger import Ledger
+from tests.proof.stamp import stamp
 
-__all__ = ["Result", "commit", "save", "show", "written"]
+__all__ = ["Result", "save", "show", "written"]
 
 
 @dataclass(slots=True)
@@ -53,9 +52,7 @@ class Result:
 def written(results: list[Result], seed: int, command: str) -> dict[str, Any]:
     """Return everything, as what JSON can say."""
     return {
-        "rig": "chaos",
-        "commit": commit(),
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        **stamp("chaos"),
         "command": command,
         "seed": seed,
         "violations": sum(len(result.violations) for result in results),
@@ -98,18 +95,6 @@ def _part(result: Result) -> dict[str, Any]:
         "violations": result.violations,
         "faults": faults,
     }
-
-
-def commit() -> str:
-    """Return what the working tree is, for git."""
-    asked = subprocess.run(
-        ["git", "describe", "--always", "--dirty"],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return asked.stdout.strip() or "unknown"
 
 
 def save(results: list[Result], seed: int, command: str, path: Path) -> None:

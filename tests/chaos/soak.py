@@ -26,9 +26,9 @@ from tests.chaos.checker import Checked
 from tests.chaos.field import Field, open_field
 from tests.chaos.ledger import read_lines
 from tests.chaos.parts.weather import rules
-from tests.chaos.report import commit
 from tests.chaos.trend import Slope, Verdict, slope_of
 from tests.chaos.worker import Worker
+from tests.proof.stamp import stamp
 
 from sqsjobs.job import Call
 
@@ -233,8 +233,7 @@ def _show(soaked: Soaked, console: Console) -> None:
 def written(soaked: Soaked, seed: int, minutes: float) -> dict[str, Any]:
     """Return everything, as what JSON can say."""
     return {
-        "rig": "soak",
-        "commit": commit(),
+        **stamp("soak"),
         "command": f"make soak MINUTES={minutes:g}",
         "seed": seed,
         "medians": soaked.medians,

@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.table import Table
 from tests.fuzz.playing import Finding, Score
+from tests.proof.stamp import stamp
 
 __all__ = ["Tally", "replay_of"]
 
@@ -56,6 +57,7 @@ class Tally:
     def as_json(self) -> dict[str, Any]:
         """Return all of it, ready to be written as JSON."""
         return {
+            **stamp("fuzz"),
             "inputs": self.score.outcomes.total(),
             "first_seed": self.first,
             "seconds": round(self.seconds, 1),

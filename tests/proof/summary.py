@@ -42,14 +42,18 @@ def line_of(rig: str, ledger: Ledger) -> Line:
     return _READERS[rig](ledger)
 
 
-def merged(ledgers: Mapping[str, Ledger], exits: Mapping[str, int], *, commit: str, date: str) -> dict[str, Any]:
-    """Return one ledger; `exits` are the rigs' exit codes. A rig that left no ledger is named as that."""
+def merged(ledgers: Mapping[str, Ledger], exits: Mapping[str, int]) -> dict[str, Any]:
+    """Return one ledger; `exits` are the exit codes of the rigs that were run, or whose ledgers were to be merged.
+
+    Each ledger keeps its own commit and date. A rig that left none is named as that, one that is not among them as missing,
+    and everything has `held` only where none is.
+    """
     lines = {rig: line_of(rig, ledger) for rig, ledger in ledgers.items()}
     duplicates = sum((line.duplicates for line in lines.values()), Counter[str]())
     return {
-        "commit": commit,
-        "date": date,
-        "held": not any(exits.values()) and exits.keys() == ledgers.keys(),
+        "held": exits.keys() == _READERS.keys() == ledgers.keys() and not any(exits.values()),
+        "broken": [rig for rig, code in exits.items() if code or rig not in ledgers],
+        "missing": [rig for rig in _READERS if rig not in exits],
         "faults injected": sum(line.faults for line in lines.values()),
         "runs": sum(line.runs for line in lines.values()),
         "duplicates": dict(duplicates.most_common()),
@@ -58,6 +62,8 @@ def merged(ledgers: Mapping[str, Ledger], exits: Mapping[str, int], *, commit: s
         "rigs": {
             rig: {
                 "exit": code,
+                "commit": ledgers.get(rig, {}).get("commit", "unknown"),
+                "date": ledgers.get(rig, {}).get("date", "unknown"),
                 "in words": lines[rig].in_words if rig in lines else "it left no ledger",
                 "ledger": ledgers.get(rig),
             }
@@ -69,26 +75,35 @@ def merged(ledgers: Mapping[str, Ledger], exits: Mapping[str, int], *, commit: s
 def readable(whole: Mapping[str, Any]) -> str:
     """Return a merged ledger as Markdown."""
     rigs = [
-        f"| `make {rig}` | {told['in words']} | {'held' if told['exit'] == 0 else 'BROKEN'} |"
+        f"| `make {rig}` | {told['commit']} | {told['date'][:10]} | {told['in words']} "
+        f"| {'BROKEN' if rig in whole['broken'] else 'held'} |"
         for rig, told in whole["rigs"].items()
     ]
     causes = [f"| {cause} | {times:,} |" for cause, times in whole["duplicates"].items()]
     sums = (
         f"{whole['faults injected']:,} faults injected, {whole['runs']:,} runs, {whole['lost']:,} lost, "
-        f"{whole['broken promises']:,} promises broken: {'every promise held' if whole['held'] else 'NOT ALL HELD'}."
+        f"{whole['broken promises']:,} promises broken: {_verdict(whole)}."
     )
     return "\n".join(
         [
-            f"# What the long forms found at {whole['commit']}, on {whole['date']}",
+            "# What the long forms found",
             "",
             sums,
             "",
-            *("| rig | what it came to | promises |", "|---|---|---|", *rigs),
+            *("| rig | at commit | on | what it came to | promises |", "|---|---|---|---|---|", *rigs),
             "",
             *("| why a job ran more than once | runs |", "|---|---:|", *(causes or ["| none did | 0 |"])),
             "",
         ]
     )
+
+
+def _verdict(whole: Mapping[str, Any]) -> str:
+    if whole["broken"]:
+        return "NOT ALL HELD"
+    if whole["missing"]:
+        return f"every promise of the rigs that were run held. NOT RUN: {', '.join(whole['missing'])}"
+    return "every promise held"
 
 
 # Each rig's own ledger --------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from tests.chaos.checker import Checked
 from tests.chaos.trend import Slope
 from tests.fuzz.tally import Tally as Fuzzed
 from tests.proof.rigs import RIGS
+from tests.proof.stamp import stamp
 from tests.proof.summary import line_of, merged, readable
 from tests.seeded_bugs.bugs import BUGS
 from tests.seeded_bugs.report import as_json
@@ -48,12 +49,12 @@ def soaked(rate: float = 0.0) -> dict[str, Any]:
 
 def seeded() -> dict[str, Any]:
     trials = [Trial(bug, "caught", (("tests/x.py::test_y", ""),)) for bug in BUGS]
-    return as_json(trials, of=35, at_least=30, commit="abc", seconds=1.0)
+    return as_json(trials, of=35, at_least=30, seconds=1.0)
 
 
 def every_ledger() -> dict[str, Any]:
     ledgers = {
-        "simulate": simulated(),
+        "simulate": stamp("simulate") | simulated(),
         "chaos": disturbed(),
         "fuzz": Fuzzed(0).as_json(),
         "soak": soaked(),
@@ -66,7 +67,8 @@ def every_ledger() -> dict[str, Any]:
 def test_what_all_rigs_found_is_added_up() -> None:
     ledgers = every_ledger()
     assert ledgers.keys() == RIGS.keys()
-    whole = merged(ledgers, dict.fromkeys(RIGS, 0), commit="abc", date="2026-11-21")
+    ledgers["soak"] |= {"commit": "0ld", "date": "2025-01-02T03:04:05+00:00"}
+    whole = merged(ledgers, dict.fromkeys(RIGS, 0))
     own = ledgers["simulate"]
     assert whole["held"]
     assert whole["faults injected"] == own["faults"]["injected"] + 14 + 7
@@ -77,6 +79,9 @@ def test_what_all_rigs_found_is_added_up() -> None:
     assert whole["rigs"]["soak"]["ledger"] == ledgers["soak"]
     text = readable(whole)
     assert "every promise held" in text
+    assert "| `make soak` | 0ld | 2025-01-02 |" in text
+    assert (whole["missing"], whole["broken"]) == ([], [])
+    assert all(told["commit"] == told["ledger"]["commit"] for told in whole["rigs"].values())
     assert "caught 35 of 35" in text
     assert f"| {KILLED} | 7 |" in text
 
@@ -85,7 +90,7 @@ def test_what_was_lost_or_broken_is_told() -> None:
     ledgers = {"chaos": disturbed("I1: job 7 is gone", "I12: hidden for 9 s"), "soak": soaked(rate=1e9)}
     assert (line_of("chaos", ledgers["chaos"]).lost, line_of("chaos", ledgers["chaos"]).broken) == (2, 4)
     assert line_of("soak", ledgers["soak"]).broken == len(soak.LIMITS)
-    whole = merged(ledgers, {"chaos": 1, "soak": 1}, commit="abc", date="2026-11-21")
+    whole = merged(ledgers, {"chaos": 1, "soak": 1})
     assert not whole["held"]
     assert whole["lost"] == 2
     assert "BROKEN" in readable(whole)
@@ -93,9 +98,20 @@ def test_what_was_lost_or_broken_is_told() -> None:
 
 
 def test_a_rig_that_left_no_ledger_is_not_one_that_held() -> None:
-    whole = merged({}, {"fuzz": 0}, commit="abc", date="2026-11-21")
+    whole = merged({}, {"fuzz": 0})
     assert not whole["held"]
     assert whole["rigs"]["fuzz"]["in words"] == "it left no ledger"
+    assert "NOT ALL HELD" in readable(whole)
+
+
+def test_rigs_that_were_not_run_are_named_and_all_has_not_held() -> None:
+    ledgers = every_ledger()
+    for left_out in RIGS:
+        others = {rig: ledger for rig, ledger in ledgers.items() if rig != left_out}
+        whole = merged(others, dict.fromkeys(others, 0))
+        assert not whole["held"]
+        assert (whole["missing"], whole["broken"]) == ([left_out], [])
+        assert f"every promise of the rigs that were run held. NOT RUN: {left_out}." in readable(whole)
 
 
 def test_a_ledger_of_another_rig_is_refused() -> None:
@@ -122,11 +138,17 @@ def test_the_command_runs_rigs_and_writes_their_ledger(tmp_path: Path) -> None:
     written = json.loads((tmp_path / "ledger.json").read_text())
     assert written["rigs"]["simulate"]["ledger"]["seeds"]["played"] == 3
     assert written["runs"] > 0
+    own = json.loads((tmp_path / "simulate.json").read_text())
+    assert written["rigs"]["simulate"]["commit"] == own["commit"]
+    assert written["rigs"]["simulate"]["date"] == own["date"]
+    assert not written["held"]
     (tmp_path / "soak.json").write_text(json.dumps(soaked()))
     (tmp_path / "fuzz.json").write_text("{")
     assert run("--merge", "--only", "simulate", "--only", "soak").returncode == 0
     assert json.loads((tmp_path / "ledger.json").read_text())["runs"] == written["runs"] + 101
     assert "3 seeds" in (tmp_path / "ledger.md").read_text()
+    assert run("--merge", "--only", "simulate", "--only", "chaos").returncode == 1
+    assert "NOT RUN: chaos, fuzz, soak, seeded-bugs" in (tmp_path / "ledger.md").read_text()
     broken = run("--merge", "--only", "fuzz")
     assert broken.returncode == 1
     assert "make fuzz left no ledger that can be read" in broken.stdout

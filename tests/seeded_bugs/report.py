@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import Any, Final
 
 from rich.table import Table
+from tests.proof.stamp import stamp
 from tests.rows import rows_of
 from tests.seeded_bugs.bug import Bug
 from tests.seeded_bugs.trial import Trial
@@ -54,11 +55,10 @@ def as_list(bugs: Iterable[Bug]) -> Table:
     return table
 
 
-def as_json(trials: Sequence[Trial], *, of: int, at_least: int, commit: str, seconds: float) -> dict[str, Any]:
+def as_json(trials: Sequence[Trial], *, of: int, at_least: int, seconds: float) -> dict[str, Any]:
     """Return all of it, ready to be written as JSON."""
     return {
-        "rig": "seeded-bugs",
-        "commit": commit,
+        **stamp("seeded-bugs"),
         "command": "make seeded-bugs",
         "caught": caught(trials),
         "of": of,

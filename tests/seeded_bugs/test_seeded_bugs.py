@@ -81,6 +81,6 @@ def test_a_bug_with_variants_is_caught_if_each_is() -> None:
     trials = [Trial(first, "caught", by), Trial(second, "missed"), Trial(other, "caught", by)]
     assert caught(trials) == 1
     assert caught([Trial(first, "caught", by), Trial(second, "caught", by)]) == 1
-    told = as_json(trials, of=2, at_least=1, commit="abc", seconds=1.0)
+    told = as_json(trials, of=2, at_least=1, seconds=1.0)
     assert (told["caught"], told["of"]) == (1, 2)
     assert told["bugs"][0]["promises"] == ["I5"]

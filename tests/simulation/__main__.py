@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import get_args
 
 from rich.console import Console
+from tests.proof.stamp import stamp
 from tests.side_by_side import cores, progress_bars
 from tests.simulation.playing import play, play_side_by_side
 from tests.simulation.scenario import Kind
@@ -50,7 +51,8 @@ def main() -> int:
     seconds = time.monotonic() - began
     console.print(f"\n{tally.kinds.total() / seconds:.1f} seeds a second on {options.cores} cores")
     if options.ledger is not None:
-        options.ledger.write_text(json.dumps({**tally.as_json(), "seconds": round(seconds, 1)}, indent=2) + "\n")
+        ledger = {**stamp("simulate"), **tally.as_json(), "seconds": round(seconds, 1)}
+        options.ledger.write_text(json.dumps(ledger, indent=2) + "\n")
     return 1 if tally.broken else 0
 
 
