@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
+from pathlib import Path
 
 import pytest
 from tests.store.samples import FixedClock, job_id, queued, request, succeed
@@ -10,7 +13,7 @@ from tests.store.samples import FixedClock, job_id, queued, request, succeed
 from sqsjobs import App, FileBlobs, MemorySQS, MemoryTransport
 from sqsjobs.errors import ResultsUnread, StoreError, StoreUnavailable
 from sqsjobs.job import JobStatus
-from sqsjobs.store.base import JobRecord
+from sqsjobs.store.base import DONE_RECORD_TTL, RESULT_TTL, JobRecord
 from sqsjobs.store.memory import MemoryStore
 from sqsjobs.store.provision import Provisioned
 from sqsjobs.store.push import Pushing
@@ -188,3 +191,16 @@ async def test_an_app_with_blobs_takes_large_arguments_and_gives_large_results(t
         assert await job.result(timeout=5) == "x" * 500_000
     assert len(files(tmp_path)) == 1
     assert list((tmp_path / "blobs" / "arguments").iterdir()) == []
+
+
+def test_the_lifecycle_rules_of_the_documentation_outlive_what_speaks_of_blobs():
+    """A result is shown for `RESULT_TTL`; SQS keeps a message for 14 days, and a dead letter for 14 more."""
+    text = (Path(__file__).parents[2] / "docs" / "stores.md").read_text()
+    (rules,) = re.findall(r'^    (\{"Rules".*?^ .*?\]\})$', text, re.DOTALL | re.MULTILINE)
+    days = {it["Filter"]["Prefix"]: it["Expiration"]["Days"] for it in json.loads(rules)["Rules"] if "Expiration" in it}
+    assert days["sqsjobs/results/"] * 86_400 > RESULT_TTL
+    assert days["sqsjobs/arguments/"] > 28
+    assert days["sqsjobs/arguments/"] * 86_400 > DONE_RECORD_TTL
+    assert set(re.findall(r"blobs/(\w+) -type f -mtime \+(\d+)", text)) == {
+        (prefix.split("/")[1], str(age - 1)) for prefix, age in days.items()
+    }

@@ -1,4 +1,8 @@
-"""A job store whose large results are kept as blobs; the record has a note of each in place of it."""
+"""A job store whose large results are kept as blobs; the record has a note of each in place of it.
+
+Nothing here deletes one: records go by the store's own means (DynamoDB's time to live, a sweep by whoever writes), of
+which nobody hears, and workers have no right to it. A lifecycle rule does, whose age `docs/stores.md` tells.
+"""
 
 from __future__ import annotations
 
