@@ -12,7 +12,8 @@ from typing import Final, TypeAlias
 
 from sqsjobs.callbacks.addresses import Network
 from sqsjobs.callbacks.destinations import Destination, HostPattern
-from sqsjobs.callbacks.posts import Answer, Post, Reach, Resolve, resolved
+from sqsjobs.callbacks.lookups import resolved
+from sqsjobs.callbacks.posts import Answer, Post, Reach, Resolve
 from sqsjobs.callbacks.webhook import Webhook
 from sqsjobs.errors import CallbackRefused, ConfigurationError
 from sqsjobs.retry import Retry, exponential

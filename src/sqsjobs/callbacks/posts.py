@@ -1,17 +1,16 @@
-"""Posts, the answers to them, and how far they may go: values, and the machine's resolver."""
+"""Posts, the answers to them, and how far they may go: values."""
 
 from __future__ import annotations
 
-import asyncio
-import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from sqsjobs.callbacks.addresses import Network
+from sqsjobs.callbacks.lookups import resolved
 
-__all__ = ["Answer", "Post", "Reach", "Resolve", "resolved"]
+__all__ = ["Answer", "Post", "Reach", "Resolve"]
 
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
 """Returns the addresses of a name, for a port."""
@@ -32,12 +31,6 @@ class Answer:
 
     status: int
     retry_after: str | None = None
-
-
-async def resolved(host: str, port: int) -> Sequence[str]:
-    """Return the addresses of a name, as the machine's resolver tells them; of an address, itself."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(address[0]) for *_, address in found]
 
 
 @dataclass(frozen=True, slots=True)
