@@ -287,9 +287,9 @@ async def test_without_claims_too_a_job_runs_once_though_its_callback_cannot_be_
     assert rig.events.count(ev.DeadLettered) == fails
 
 
+@pytest.mark.parametrize("tracking", ["full", "off"])
 @virtually
-async def test_what_is_kept_for_want_of_a_dead_letter_queue_stays_and_its_callback_is_told(rig):
-    rig.store = None
+async def test_what_is_kept_for_want_of_a_dead_letter_queue_stays_and_its_callback_is_told(rig, tracking):
     rig.sqs.create_queue("alone")
     callbacks, receivers = serve(rig, queue="other")
 
@@ -299,7 +299,7 @@ async def test_what_is_kept_for_want_of_a_dead_letter_queue_stays_and_its_callba
 
     await rig.send(job, callback=URL)
     rig.faults.refuse("SendMessageBatch", queue="other", times=0)
-    async with rig.working("alone", callbacks=callbacks, allow_no_dlq=True):
+    async with rig.working("alone", callbacks=callbacks, tracking=tracking, allow_no_dlq=True):
         await rig.events.wait(ev.SettleFailed, lambda event: event.disposition == "callback", within=1000)
         rig.faults.end()
         await rig.events.wait(ev.JobSettled, count=3, within=5000)

@@ -55,8 +55,9 @@ class Notices:
         notice = debt.notice if debt else await self._due(held, outcome, verdict)
         if notice is None:
             return True
-        if not self._claims.counts_attempts:  # no claim keeps the job from running again
-            self._owed.keep(message_id, Debt(notice, _ended(verdict)))
+        kept = isinstance(verdict.disposition, Hide)
+        if kept or not self._claims.counts_attempts:  # else the record knows that it is to be told of, and not to run
+            self._owed.keep(message_id, Debt(notice, _ended(kept=kept)))
         sent = await self._settler.send_notice(held, notice)
         if sent:
             self._owed.drop(message_id)
@@ -97,9 +98,8 @@ class Notices:
         )
 
 
-def _ended(verdict: Verdict) -> AlreadyEnded:
+def _ended(*, kept: bool) -> AlreadyEnded:
     """Return what lets the message go when it comes again, or keeps it, as it is now for want of a dead-letter queue."""
-    kept = isinstance(verdict.disposition, Hide)
     return AlreadyEnded(JobStatus.FAILED if kept else JobStatus.SUCCEEDED)
 
 
