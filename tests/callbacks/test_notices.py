@@ -309,6 +309,27 @@ async def test_what_is_kept_for_want_of_a_dead_letter_queue_stays_and_its_callba
 
 
 @virtually
+async def test_what_a_worker_kept_and_died_before_it_told_is_told_once_by_the_next(rig):
+    """However often its message comes again; nobody sends what is on its way."""
+    rig.sqs.create_queue("alone")
+    callbacks, receivers = serve(rig, queue="other")
+
+    @rig.task(queue="alone", retry=ONCE)
+    async def job() -> None:
+        raise ValueError
+
+    job_id = await rig.send(job, callback=URL)
+    ended = JobRecord(job_id, "job", "alone", JobStatus.FAILED, epoch=1, attempts=1, ended_at=rig.clock.wall())
+    await rig.store.insert(ended)
+    async with rig.working("alone", "other", callbacks=callbacks, allow_no_dlq=True):
+        await rig.events.wait(ev.JobSettled, lambda event: event.job_id == job_id, count=4, within=5000)
+    assert [told["type"] for told in receivers.read(rig)] == ["job.failed"]
+    assert rig.faults.made("SendMessageBatch", "other") == 1
+    assert len(rig.messages("alone")) == 1
+    assert rig.events.count(ev.JobStarted, lambda event: event.job.id == job_id) == 0
+
+
+@virtually
 async def test_a_worker_does_not_start_without_the_queue_of_callbacks(rig):
     """Else each job would run, and then nothing could be told of it."""
     callbacks, _ = serve(rig, queue="nowhere")

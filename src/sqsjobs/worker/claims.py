@@ -12,6 +12,7 @@ from sqsjobs.clock import Clock
 from sqsjobs.disposition import DeadLetter, Hide, Resend, Verdict
 from sqsjobs.errors import StoreError
 from sqsjobs.events import Observer, StoreFailed
+from sqsjobs.job import JobId
 from sqsjobs.outcome import (
     AlreadyEnded,
     AlreadyRunning,
@@ -199,6 +200,14 @@ class Claims:
         if recorded is not None:
             return recorded if recorded.status.ended else None
         return None if verdict.status is None else self._ended(held, outcome, verdict)
+
+    async def knows(self, job_id: JobId) -> bool:
+        """Whether there is a record of a job: some worker has begun it.
+
+        Raises:
+            StoreError: if the store stayed away.
+        """
+        return self._store is not None and await unspilled(self._store, job_id) is not None
 
     def _ended(self, held: Held, outcome: Outcome, verdict: Verdict) -> JobRecord:
         job, change = held.job, self._change(held, outcome, verdict)

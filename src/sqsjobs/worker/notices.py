@@ -12,7 +12,7 @@ import msgspec
 
 from sqsjobs.callbacks import CALLBACK_TASK, Callbacks
 from sqsjobs.clock import Clock
-from sqsjobs.disposition import Delete, Hide, Verdict
+from sqsjobs.disposition import Hide, Verdict
 from sqsjobs.errors import CallbackRefused
 from sqsjobs.following.shown import date_of, shown
 from sqsjobs.job import Job, JobId, JobStatus
@@ -55,9 +55,8 @@ class Notices:
         notice = debt.notice if debt else await self._due(held, outcome, verdict)
         if notice is None:
             return True
-        kept = isinstance(verdict.disposition, Hide)
-        if kept or not self._claims.counts_attempts:  # else the record knows that it is to be told of, and not to run
-            self._owed.keep(message_id, Debt(notice, _ended(kept=kept)))
+        if not self._claims.counts_attempts:  # no claim keeps the job from running again
+            self._owed.keep(message_id, Debt(notice, _ended(verdict)))
         sent = await self._settler.send_notice(held, notice)
         if sent:
             self._owed.drop(message_id)
@@ -73,13 +72,16 @@ class Notices:
         except CallbackRefused:  # what asked for it is dead-lettered, unrun
             return None
         record = await self._claims.end_of(held, outcome, verdict)
-        return None if record is None else self._notice(job, job.callback, record, callbacks)
+        if record is None:
+            return None
+        notice = self._notice(job, job.callback, record, callbacks)
+        comes_again = isinstance(outcome, AlreadyEnded) and isinstance(verdict.disposition, Hide)
+        return None if comes_again and await self._claims.knows(notice.id) else notice
 
     def _is_end(self, held: Held, outcome: Outcome, verdict: Verdict) -> bool:
-        """Whether the message is let go for good; one that is kept for want of a dead-letter queue tells of its runs."""
+        """Whether the job has ended; in a message that is kept for want of a dead-letter queue, each of its runs is an end."""
         if isinstance(outcome, AlreadyEnded):
-            # Perhaps by a worker that died before it could tell, or by a cancellation.
-            return isinstance(verdict.disposition, Delete)
+            return True  # perhaps by a worker that died before it could tell, or by a cancellation
         ended = verdict.status is not None and verdict.status.ended
         return ended and (not isinstance(verdict.disposition, Hide) or held.run is not None or held.epoch > 0)
 
@@ -98,8 +100,9 @@ class Notices:
         )
 
 
-def _ended(*, kept: bool) -> AlreadyEnded:
+def _ended(verdict: Verdict) -> AlreadyEnded:
     """Return what lets the message go when it comes again, or keeps it, as it is now for want of a dead-letter queue."""
+    kept = isinstance(verdict.disposition, Hide)
     return AlreadyEnded(JobStatus.FAILED if kept else JobStatus.SUCCEEDED)
 
 
