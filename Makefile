@@ -67,6 +67,14 @@ bench-profile: $(VENV)/.dev $(BENCH_VENV)/.bench ## where each microsecond of a 
 bench-steps: $(VENV)/.dev ## where the time from enqueue to the start of a job goes
 	$(BIN)/python -m benchmarks.steps --write
 
+.PHONY: bench-stores
+bench-stores: $(VENV)/.dev ## what a job store costs: make bench-stores [STORES='sqlite redis'] [JOBS=4000]
+	$(BIN)/python -m benchmarks.stores $(STORES) $(if $(JOBS),--jobs '$(JOBS)') $(if $(STORES)$(JOBS),,--write)
+
+.PHONY: bench-waiters
+bench-waiters: $(VENV)/.dev ## what a thousand clients that wait cost: make bench-waiters [STORES='redis dynamodb'] [WAITERS='10 100 1000']
+	$(BIN)/python -m benchmarks.waiters $(STORES) $(if $(WAITERS),--waiters $(WAITERS)) $(if $(STORES)$(WAITERS),,--write)
+
 .PHONY: bench-wire
 bench-wire: $(VENV)/.dev $(BENCH_VENV)/.bench ## what a call to SQS costs, by wire: make bench-wire [ROUNDS=5]
 	$(BIN)/python -m benchmarks.wire $(if $(ROUNDS),--rounds '$(ROUNDS)') --write

@@ -1,11 +1,15 @@
 """A thousand clients that wait for a thousand jobs: what that costs the job store, and the process they wait in.
 
-    python benchmarks/waiters.py                                  # memory:// (pushes) and SQLite (is asked)
-    python benchmarks/waiters.py --store redis://127.0.0.1:6379/0 --store postgresql://user@127.0.0.1/jobs
+    make bench-waiters
+    python -m benchmarks.waiters --waiters 10 100 1000 redis dynamodb
 
 Each wave first waits for some seconds in which nothing happens, then all jobs end, one after the other. The last rows
 are of clients that ask for themselves every second, as a loop around `status()` does. Memory is that of the process
 after the first wave and after the last, as a ratio.
+
+Reads are calls of the store's `get` and `records`; of DynamoDB they are the requests that went out for them, GetItem and
+BatchGetItem, repeated ones included. It is moto that answers them, in a process of its own, one at a time: it says
+nothing of AWS's speed, has two waves at most, and is spared the clients that ask for themselves.
 """
 
 from __future__ import annotations
@@ -15,7 +19,10 @@ import asyncio
 import os
 import tempfile
 import time
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import quantiles
 from typing import Any
@@ -23,21 +30,50 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.house import ROOT
+from benchmarks.machine import describe
+from benchmarks.report.page import put_between_markers
+from benchmarks.report.tables import in_markdown
+from benchmarks.store_kinds import STORES, new_store
 from sqsjobs import App, JobHandle, JobStatus, MemoryTransport
 from sqsjobs.job import JobId, new_job_id
 from sqsjobs.store.base import Claimed, ClaimRequest, JobRecord, JobStore, RecordChange
-from sqsjobs.store.opening import open_store
-from sqsjobs.store.provision import Provisioned
+from sqsjobs.store.dynamodb.client import DynamoClient
 
+HEADERS = (
+    "store",
+    "waiters",
+    "reads a second",
+    "records a second",
+    "CPU",
+    "answer, ms: median",
+    "99 %",
+    "memory, ratio",
+)
+REMOTE = "dynamodb"
+"""The kind of store whose reads are counted where they leave the process."""
+MOST_WAVES = {REMOTE: 2}
 LEASE = 3600.0
 
 
 @dataclass
 class Asked:
-    """What a store was asked by those who wait."""
+    """What a store was asked by those who wait.
 
-    reads: int = 0
+    Attributes:
+        calls: of the store.
+        requests: of those to DynamoDB, by HTTP.
+        records: that were asked for.
+    """
+
+    calls: int = 0
+    requests: int = 0
     records: int = 0
+
+    @property
+    def reads(self) -> int:
+        """What reached the database, as far as it can be seen from here."""
+        return self.requests or self.calls
 
 
 class Counted:
@@ -59,20 +95,41 @@ class Counted:
 
     async def get(self, job_id: JobId) -> JobRecord | None:
         """Read one."""
-        self._asked.reads += 1
+        self._asked.calls += 1
         self._asked.records += 1
         found: JobRecord | None = await self._store.get(job_id)
         return found
 
     async def records(self, job_ids: Any) -> Any:
         """Read many."""
-        self._asked.reads += 1
+        self._asked.calls += 1
         self._asked.records += len(job_ids)
         return await self._store.records(job_ids)
 
     def clone(self) -> Counted:
         """Return one that counts on."""
         return Counted(self._store.clone(), self._asked)
+
+
+@contextmanager
+def counted_requests(asked: Asked) -> Iterator[None]:
+    """Count the reading requests of every DynamoDB client that is opened meanwhile, as they go out."""
+    opened = DynamoClient.__aenter__
+
+    async def counting(self: DynamoClient) -> DynamoClient:
+        await opened(self)
+        for operation in ("GetItem", "BatchGetItem"):
+            self._client.meta.events.register(f"before-send.dynamodb.{operation}", count)
+        return self
+
+    def count(**_: object) -> None:
+        asked.requests += 1
+
+    DynamoClient.__aenter__ = counting  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        DynamoClient.__aenter__ = opened  # type: ignore[method-assign]
 
 
 @dataclass
@@ -132,7 +189,7 @@ async def wave(app: App, asked: Asked, count: int, seconds: float, *, alone: boo
 
         waiting = asyncio.gather(*(client(app.job(job)) for job in jobs))
         await asyncio.sleep(min(3.0, seconds))  # everybody is new at first
-        before, cpu, began = Asked(asked.reads, asked.records), time.process_time(), time.perf_counter()
+        before, cpu, began = replace(asked), time.process_time(), time.perf_counter()
         await asyncio.sleep(seconds)
         span = time.perf_counter() - began
         cost = Wave(
@@ -147,15 +204,13 @@ async def wave(app: App, asked: Asked, count: int, seconds: float, *, alone: boo
     return cost
 
 
-async def measure(url: str, count: int, seconds: float, waves: int, *, alone: bool) -> list[Wave]:
-    """Play waves of waiters on one store."""
+async def measure(kind: str, directory: str, count: int, seconds: float, waves: int, *, alone: bool) -> list[Wave]:
+    """Play waves of waiters on a new store."""
     asked = Asked()
-    store: Any = Counted(open_store(url), asked)
-    app = App("waiters", store=store, transport=MemoryTransport())
-    if isinstance(store, Provisioned):
-        await store.provision()
-    async with app:
-        return [await wave(app, asked, count, seconds, alone=alone) for _ in range(waves)]
+    with counted_requests(asked):
+        store: Any = Counted(await new_store(kind, directory), asked)
+        async with App("waiters", store=store, transport=MemoryTransport()) as app:
+            return [await wave(app, asked, count, seconds, alone=alone) for _ in range(waves)]
 
 
 def row(name: str, count: int, played: list[Wave]) -> list[str]:
@@ -174,36 +229,34 @@ def row(name: str, count: int, played: list[Wave]) -> list[str]:
     ]
 
 
-async def main(urls: list[str], counts: list[int], seconds: float, waves: int) -> None:
-    """Print the table."""
-    heads = (
-        "store",
-        "waiters",
-        "reads a second",
-        "records a second",
-        "CPU",
-        "answer, ms: median",
-        "99 %",
-        "memory, ratio",
-    )
-    table = Table(*heads, title="Clients that wait for jobs")
-    for url in urls:
-        scheme = url.partition(":")[0]
-        for count in counts:
-            table.add_row(*row(scheme, count, await measure(url, count, seconds, waves, alone=False)))
-        table.add_row(
-            *row(f"{scheme}, each for itself", counts[-1], await measure(url, counts[-1], seconds, 1, alone=True))
-        )
-    Console(width=130).print(table)
+async def main(kinds: Sequence[str], counts: Sequence[int], seconds: float, waves: int) -> list[list[str]]:
+    """Return the rows of the table."""
+    rows = []
+    with tempfile.TemporaryDirectory() as directory:
+        for kind in kinds:
+            played = min(waves, MOST_WAVES.get(kind, waves))
+            for count in counts:
+                together = await measure(kind, directory, count, seconds, played, alone=False)
+                rows.append(row(kind, count, together))
+            if kind != REMOTE:
+                alone = await measure(kind, directory, counts[-1], seconds, 1, alone=True)
+                rows.append(row(f"{kind}, each for itself", counts[-1], alone))
+    return rows
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--store", action="append", default=[])
-    parser.add_argument("--waiters", type=int, nargs="*", default=[10, 100, 1000])
-    parser.add_argument("--seconds", type=float, default=10.0)
-    parser.add_argument("--waves", type=int, default=3)
+    parser.add_argument("stores", nargs="*", metavar="store", help=f"of {', '.join(STORES)}; all by default")
+    parser.add_argument("--waiters", type=int, nargs="+", default=[1000], help="as many jobs (default: 1000)")
+    parser.add_argument("--seconds", type=float, default=10.0, help="in which nothing happens (default: %(default)s)")
+    parser.add_argument("--waves", type=int, default=3, help="(default: %(default)s)")
+    parser.add_argument("--write", action="store_true", help="write docs/results.md")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as directory:
-        stores = given.store or ["memory://", f"sqlite:///{directory}/jobs.db"]
-        asyncio.run(main(stores, given.waiters, given.seconds, given.waves))
+    told = asyncio.run(main(given.stores or STORES, given.waiters, given.seconds, given.waves))
+    table = Table(*HEADERS, title="Clients that wait for jobs")
+    for cells in told:
+        table.add_row(*cells)
+    Console(width=130).print(table)
+    if given.write:
+        about = f"{datetime.now(UTC):%Y-%m-%d}, {describe()}."
+        put_between_markers(ROOT / "docs" / "results.md", "waiters", f"{about}\n\n{in_markdown(HEADERS, told)}")

@@ -36,13 +36,28 @@ async def test_a_long_backlog_runs_to_its_end() -> None:
     assert "ratio" in await output("benchmarks/backlog.py", "--jobs", "2000")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the machine is described by Linux's means")
 async def test_stores_are_measured_to_their_end() -> None:
-    assert "| sqlite | full |" in await output("benchmarks/stores.py", "--jobs", "50", "memory", "sqlite")
+    assert "| sqlite | full |" in await output("-m", "benchmarks.stores", "--jobs", "50", "memory", "sqlite")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read by Linux's means")
 async def test_clients_wait_to_their_end() -> None:
-    short = ("--waiters", "20", "--seconds", "0.5", "--waves", "2")
-    assert "each for itself" in await output("benchmarks/waiters.py", *short)
+    """Of DynamoDB requests are counted: a hundred records in each, and not one for each call of the store."""
+    short = ("--waiters", "120", "--seconds", "0.5", "--waves", "1")
+    told = await output("-m", "benchmarks.waiters", "memory", "dynamodb", *short)
+    assert "memory, each for itself" in told
+    (line,) = [line for line in told.splitlines() if "dynamodb" in line]
+    reads, records = (float(cell.replace(",", "")) for cell in re.split("[│|]", line)[3:5])
+    assert records > 10 * reads > 0
+
+
+@pytest.mark.parametrize(("page", "name"), [("stores.md", "stores"), ("results.md", "waiters")])
+def test_the_tables_of_stores_have_their_place(page: str, name: str) -> None:
+    text = (ROOT / "docs" / page).read_text()
+    assert re.search(
+        rf"<!-- {name}: begin \(make bench-{name} writes this\) -->\n.*<!-- {name}: end -->", text, re.DOTALL
+    )
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are pinned to cores by Linux's means")
