@@ -53,7 +53,7 @@ def test_rows_stand_where_a_docstring_begins(docstring: str, rows: list[str]) ->
 
 def test_the_table_is_written_from_what_there_is() -> None:
     other = "| R5 | of another table | `kept` |"
-    line, reason = "| R5 | A behaviour. | `gone.py::test_gone` |", "| R33 | Another. | a reason, why it is not for us |"
+    line, reason = "| R5 | A behaviour. | `gone.py::test_gone` |", "| R56 | Another. | a reason, why it is not for us |"
     text = f"{other}\n## Every promise, and its tests\n{line}\n{reason}"
     before, _, first, second = rewritten(text).splitlines()
     assert before == other

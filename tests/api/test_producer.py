@@ -420,6 +420,14 @@ async def test_an_uncertain_job_keeps_its_record():
         assert record.status is JobStatus.QUEUED
 
 
+async def test_an_uncertain_job_keeps_its_unique_key():
+    """Perhaps SQS has it."""
+    async with Rig(always=loses_the_answer(), policy=IMPATIENT, store=MemoryStore()) as rig:
+        first = await rig.send(call(unique="u"))
+        assert isinstance(first.error, EnqueueUncertain)
+        assert await rig.send(call(unique="u")) == Enqueued(first.job_id, deduplicated=True)
+
+
 async def test_a_job_that_cannot_be_recorded_is_not_sent():
     async with Rig(store=BrokenStore("insert")) as rig:
         outcome = await rig.send(call())
