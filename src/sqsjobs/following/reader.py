@@ -147,6 +147,7 @@ class Reader:
         now = self._loop.time()
         subject.problem = problem
         subject.away_since = now if subject.away_since is None else subject.away_since
+        self._schedule.again(subject.job_id, now)
         if not isinstance(problem, StoreUnavailable) or now - subject.away_since >= _PATIENCE:
             subject.fail(problem)
 

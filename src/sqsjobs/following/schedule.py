@@ -68,6 +68,11 @@ class Schedule:
             if turn := self._turns.get(each):
                 turn.due = min(turn.due, now)
 
+    def again(self, job_id: JobId, now: float) -> None:
+        """Say that the read of a record has failed, so that nothing is known of it, whoever tells of its changes."""
+        if turn := self._turns.get(job_id):
+            turn.due = min(turn.due, now + turn.pause * self._random.uniform(1.0, 1.0 + _COMPANY))
+
     @property
     def next_due(self) -> float | None:
         """When somebody is due, or None."""
