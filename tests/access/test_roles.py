@@ -178,6 +178,7 @@ def test_the_life_of_a_job(target, role, moto_endpoint, monkeypatch):
         asyncio.run(read(app, jobs))
         become("admin")
         assert run(["jobs", "cancel", jobs[2], "--app", target]) == 0
+        assert run(["jobs", "retry", target, jobs[2]]) == 0
         assert run(["job", jobs[3], "--app", target]) == 0
         assert run(["jobs", "list", "--app", target]) == 0
         assert run(["jobs", "list", "--app", target, "--status", "failed"]) == 0
