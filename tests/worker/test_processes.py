@@ -30,6 +30,7 @@ from sqsjobs.outcome import (
 )
 from sqsjobs.store.base import ClaimRequest
 from sqsjobs.worker.child_variables import keep_only
+from sqsjobs.worker.processes import ProcessPool
 
 
 def alive(pid: int) -> bool:
@@ -51,6 +52,14 @@ async def test_a_child_runs_one_job_after_the_other_with_its_context(rig):
     assert len({it["pid"] for it in told}) == 1
     assert [(it["attempt"], it["token"]) for it in told] == [(1, 1)] * 3
     assert not alive(told[0]["pid"])  # I15: no child outlives its worker
+
+
+def test_a_pool_without_children_asks_for_no_event_loop_at_its_end():
+    """Where none runs, one would be made that nobody closes: as when a worker that was abandoned is swept away."""
+    asyncio.set_event_loop(None)
+    closing = ProcessPool(1, None).aclose()
+    with pytest.raises(StopIteration):
+        closing.send(None)
 
 
 SECRETS = ("SQSJOBS_SIGNING_KEYS", "SQSJOBS_ENCRYPTION_KEYS", "SQSJOBS_STORE", "AWS_SECRET_ACCESS_KEY", "DATABASE_URL")

@@ -110,7 +110,8 @@ class ProcessPool:
         idle, self._idle = self._idle, []
         for child in idle:
             child.dismiss()
-        await asyncio.gather(*(child.gone() for child in idle))
+        if idle:  # nothing to wait for would ask for a loop all the same, and make one where none runs
+            await asyncio.gather(*(child.gone() for child in idle))
 
     def _idle_child(self) -> _Child | None:
         while self._idle:
