@@ -74,8 +74,10 @@ class ServerTime:
     def correction(self) -> float:
         """Return the seconds to add to this machine's dates; 0 while nothing has been heard."""
         earliest, latest = self._bounds
-        now, wall = self._clock.now(), self._clock.wall()
-        return min(max(wall, now + earliest), now + latest) - wall
+        ahead = self._clock.wall() - self._clock.now()
+        if earliest <= ahead <= latest:
+            return 0.0
+        return (earliest if ahead < earliest else latest) - ahead
 
     def _tell_if_new(self, correction: float) -> None:
         if self._tell is not None and abs(correction - self._told) >= _TOLD:
