@@ -5,7 +5,7 @@
 
 The latency workload once more, with marks in the producer and in the worker (`benchmarks/contestants/marks.py`), which
 cost a few microseconds each. Between two jobs all rests for 20 ms, so every step is made by code that the processor's
-caches have forgotten: it takes ten times what it takes in a drain.
+caches have forgotten: it takes several times what it takes under load.
 """
 
 from __future__ import annotations
