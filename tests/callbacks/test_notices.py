@@ -56,6 +56,10 @@ class Receivers:
         return [post.headers["webhook-id"] for post in self.posts]
 
 
+def has_been_posted(event: ev.JobEnded) -> bool:
+    return event.job.task == CALLBACK_TASK and isinstance(event.outcome, Succeeded)
+
+
 def serve(rig, receivers=None, **options) -> tuple[Callbacks, Receivers]:
     """Let the rig's workers know the task that posts callbacks."""
     receivers = receivers or Receivers()
@@ -458,9 +462,7 @@ async def test_a_receiver_that_fails_is_asked_again_and_again_by_the_schedule(ri
 
     await rig.send(job, callback=URL)
     async with rig.working(callbacks=callbacks):
-        await rig.events.wait(
-            ev.JobEnded, lambda event: event.job.task == CALLBACK_TASK and isinstance(event.outcome, Succeeded)
-        )
+        await rig.events.wait(ev.JobEnded, has_been_posted)
     assert len(receivers.posts) == 4
     assert len(set(receivers.ids)) == 1
     timestamps = [int(post.headers["webhook-timestamp"]) for post in receivers.posts]
@@ -479,9 +481,7 @@ async def test_a_receiver_says_when(rig):
 
     await rig.send(job, callback=URL)
     async with rig.working(callbacks=callbacks):
-        await rig.events.wait(
-            ev.JobEnded, lambda event: event.job.task == CALLBACK_TASK and isinstance(event.outcome, Succeeded)
-        )
+        await rig.events.wait(ev.JobEnded, has_been_posted)
     assert 100 <= receivers.times[1] - receivers.times[0] < 115
 
 
@@ -619,11 +619,7 @@ async def test_a_slow_receiver_holds_up_no_group(rig):
     for n in range(3):
         await rig.send(job, n=n, group="g", callback=URL)
     async with rig.working("work.fifo", callbacks=callbacks):
-        await rig.events.wait(
-            ev.JobEnded,
-            lambda event: event.job.task == CALLBACK_TASK and isinstance(event.outcome, Succeeded),
-            count=3,
-        )
+        await rig.events.wait(ev.JobEnded, has_been_posted, count=3)
     assert done == [0, 1, 2]
     assert len(set(receivers.ids)) == 3
 
