@@ -496,6 +496,15 @@ async def test_the_twins_without_a_loop_say_so_in_one(app, double):
         app.jobs_sync()
 
 
+@pytest.fixture
+def ctrl_c():
+    """Python's own handler of SIGINT, which a process that was started in the background has not got."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_an_interrupted_wait_is_given_up(app, double):
     """Ctrl-C in result_sync leaves nothing waiting behind it."""
     job = double.enqueue_sync(1)
