@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Generic, Self, TypeVar
 
 __all__ = ["Batcher", "first_batch"]
@@ -55,16 +56,21 @@ class Batcher(Generic[I, O]):
         self._waiting: deque[_Entry[I, O]] = deque()
         self._waiting_bytes = 0
         self._hurried = False
-        self._alarm: asyncio.Handle | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._next: asyncio.Task[None] | None = None
         self._flushes: set[asyncio.Task[None]] = set()
         self._closed = False
 
     def __repr__(self) -> str:
         return f"<Batcher: {len(self._waiting)} waiting, {len(self._flushes)} flushes under way>"
 
-    async def __aenter__(self) -> Self:
+    def open(self) -> Self:
+        """Take items from now on, on the running loop; for those who leave it otherwise than by ``async with``."""
         self._loop = asyncio.get_running_loop()
         return self
+
+    async def __aenter__(self) -> Self:
+        return self.open()
 
     async def __aexit__(self, *exc_info: object) -> None:
         self._closed = True
@@ -97,62 +103,55 @@ class Batcher(Generic[I, O]):
             raise RuntimeError("the batcher is not open: submit inside its `async with`")
         size = self._size(item) if self._size else 0
         due = self._loop.time() + self._linger if self._linger else 0.0
-        entry = _Entry[I, O](item, size, due, self._loop.create_future())
+        entry: _Entry[I, O] = _Entry(item, size, due, self._loop.create_future())
         self._waiting.append(entry)
         self._waiting_bytes += size
         self._hurried |= urgent
-        self._set_alarm()
+        self._start_due()
         return entry.future
 
-    def _set_alarm(self) -> None:
-        """Arrange for `_start_due`: in this turn if a batch is ready, else when the oldest item is due."""
+    def _start_due(self, *, overdue: bool = False) -> None:
+        """Start a flush if what waits is ready and one is allowed; else see to it when the oldest item is due.
+
+        The flush begins in the next turn of the loop, and takes what waits then. More is started by every flush that
+        begins or ends.
+        """
+        if not self._waiting or self._next or len(self._flushes) >= self._concurrency:
+            return
         assert self._loop is not None
-        if self._ready(now=0.0):
-            if not self._alarm or isinstance(self._alarm, asyncio.TimerHandle):
-                self._clear_alarm()
-                self._alarm = self._loop.call_soon(self._start_due)
-        elif not self._alarm:
-            self._alarm = self._loop.call_at(self._waiting[0].due, self._start_due)
+        if overdue or self._ready():
+            self._stop_timer()
+            self._next = self._loop.create_task(self._carry_out())
+            self._flushes.add(self._next)
+            self._next.add_done_callback(self._flush_ended)
+        elif self._timer is None:
+            self._timer = self._loop.call_at(self._waiting[0].due, self._oldest_is_due)
 
-    def _clear_alarm(self) -> None:
-        if self._alarm:
-            self._alarm.cancel()
-            self._alarm = None
-
-    def _ready(self, now: float) -> bool:
-        """Whether what waits should wait no longer."""
+    def _ready(self) -> bool:
+        """Whether what waits should not wait for company any longer."""
         return (
-            self._hurried
+            not self._linger
+            or self._hurried
             or self._closed
-            or self._waiting[0].due <= now
             or len(self._waiting) >= self._max_items
             or (self._max_bytes is not None and self._waiting_bytes >= self._max_bytes)
         )
 
-    def _start_due(self) -> None:
-        """Start as many flushes as are ready and allowed; the others start when one of these ends."""
-        assert self._loop is not None
-        self._clear_alarm()
-        # A timer of asyncio may fire a clock tick early.
-        now = self._loop.time() + 0.001
-        while self._waiting and len(self._flushes) < self._concurrency and self._ready(now):
-            batch = [entry for entry in self._take_batch() if not entry.future.done()]
-            if batch:
-                task = self._loop.create_task(self._carry_out(batch))
-                self._flushes.add(task)
-                task.add_done_callback(self._flush_ended)
-        if not self._waiting:
-            self._hurried = False
-        elif len(self._flushes) < self._concurrency:
-            self._set_alarm()
+    def _oldest_is_due(self) -> None:
+        self._timer = None
+        self._start_due(overdue=True)
 
-    def _take_batch(self) -> list[_Entry[I, O]]:
-        count = first_batch((entry.size for entry in self._waiting), self._max_items, self._max_bytes)
-        batch = [self._waiting.popleft() for _ in range(count)]
-        self._waiting_bytes -= sum(entry.size for entry in batch)
-        return batch
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
-    async def _carry_out(self, batch: list[_Entry[I, O]]) -> None:
+    async def _carry_out(self) -> None:
+        self._next = None
+        batch = self._take_batch()
+        self._start_due()
+        if not batch:
+            return
         try:
             results = _one_each(batch, await self._flush([entry.item for entry in batch]))
         except Exception as error:  # noqa: BLE001 - it is the callers' to handle
@@ -166,10 +165,23 @@ class Batcher(Generic[I, O]):
             for entry, result in zip(batch, results, strict=True):
                 entry.succeed(result)
 
+    def _take_batch(self) -> list[_Entry[I, O]]:
+        """Take what fits into a batch, and return what of it is still wanted."""
+        taken: Iterable[_Entry[I, O]]
+        if len(self._waiting) <= self._max_items and self._waiting_bytes <= (self._max_bytes or inf):
+            taken, self._waiting, self._waiting_bytes = self._waiting, deque(), 0
+        else:
+            count = first_batch((entry.size for entry in self._waiting), self._max_items, self._max_bytes)
+            taken = [self._waiting.popleft() for _ in range(count)]
+            self._waiting_bytes -= sum(entry.size for entry in taken)
+        self._hurried = self._hurried and bool(self._waiting)
+        return [entry for entry in taken if not entry.future.done()]
+
     def _flush_ended(self, task: asyncio.Task[None]) -> None:
         self._flushes.discard(task)
-        if self._waiting:
-            self._start_due()
+        if task is self._next:  # cancelled before it began
+            self._next = None
+        self._start_due()
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -109,6 +110,11 @@ async def test_an_urgent_item_takes_what_waits_along_at_once():
     assert flushes.batches == [[1, 2]]
 
 
+def test_an_urgent_item_takes_what_lingers_along_at_once_on_uvloop_too():
+    """The timers of uvloop are no `asyncio.TimerHandle`s."""
+    uvloop.run(asyncio.wait_for(test_an_urgent_item_takes_what_waits_along_at_once(), timeout=10))
+
+
 async def test_a_byte_full_batch_does_not_linger():
     flushes = Flushes()
     async with Batcher(flushes, linger=60, max_bytes=10, size=lambda n: n) as batcher:
@@ -156,6 +162,16 @@ async def test_a_caller_cancelled_during_the_flush_takes_nobody_down():
         assert await two == 20
     with pytest.raises(asyncio.CancelledError):
         await one
+
+
+async def test_a_flush_that_is_cancelled_before_it_began_leaves_its_items_to_the_next():
+    flushes = Flushes()
+    async with Batcher(flushes) as batcher:
+        before = asyncio.all_tasks()
+        future = batcher.submit_nowait(1)
+        (flush,) = asyncio.all_tasks() - before
+        flush.cancel()
+        assert await future == 10
 
 
 async def test_leaving_flushes_what_waits_and_awaits_it():
