@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import AsyncIterator, Iterator
 
@@ -24,6 +25,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Watch(), "canaries")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def aws_described_once() -> Iterator[None]:
+    """Read AWS's descriptions of its services from the disk once, and not for each session: that is all of its cost."""
+    import botocore.session  # noqa: PLC0415 - takes a second
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", functools.cache(botocore.session.create_loader))
+        yield
 
 
 @pytest.fixture(scope="session")
