@@ -70,8 +70,12 @@ def _play(seed: int, kind: Kind | None, whole_trace: bool) -> Report:
 
 @contextmanager
 def _sweeping() -> Iterator[None]:
-    """Collect the dead machines at the end, and not before: coroutines that never ended complain as they go."""
+    """Collect the dead machines at the end, and not before: coroutines that never ended complain as they go.
+
+    They alone are looked through, and not all that a process full of tests had before.
+    """
     gc.disable()
+    gc.freeze()
     try:
         yield
     finally:
@@ -82,4 +86,5 @@ def _sweeping() -> Iterator[None]:
                 gc.collect()
         finally:
             sys.unraisablehook = before
+            gc.unfreeze()
             gc.enable()

@@ -60,7 +60,7 @@ def _stormy(seed: int, kind: Kind, random: Random) -> Scenario:
         tracking="off" if kind == "without-store" else random.choice(("full", "full", "full", "worker")),
         queues=queues,
         workers=tuple(_options(random, visibility, fifo=fifo) for _ in range(workers)),
-        plays=tuple(_plays(random, queues, visibility, storm, count=random.randint(15, 60))),
+        plays=tuple(_plays(random, queues, visibility, storm, count=random.randint(25, 77))),
         foreign=tuple(_foreign(random, queues, storm)),
         storm=storm,
         fault_rate=rate,
@@ -311,7 +311,7 @@ def _retention(seed: int, random: Random) -> Scenario:
 
 
 def _fortnight(seed: int, random: Random) -> Scenario:
-    """The longest retention that there is, jobs that go on past it, and workers for an hour each half day."""
+    """The longest retention that there is, jobs that go on past it, and workers for a quarter of an hour each half day."""
     day = 86_400.0
     again: tuple[ActKind, ...] = ("snooze", "retry-after")
     plays = (
@@ -339,6 +339,6 @@ def _fortnight(seed: int, random: Random) -> Scenario:
         skews=(0.0,) * 8,
         stale_handles=random.choice(tuple(StaleHandles)),
         retention=14 * 86_400,
-        shifts=(day / 2, 3600.0),
+        shifts=(day / 2, 900.0),
         patience=20 * day,
     )

@@ -33,7 +33,8 @@ from sqsjobs.transport.memory_sqs import MemorySQS
 
 __all__ = ["Report", "World"]
 
-_LOOK_EVERY = 5.0
+_LOOKS = 360
+"""How often, while there is patience, it is looked whether all has ended."""
 _STOPPED_WITHIN = 60.0
 _AFTERMATH = 5.0
 """Seconds in which what was left behind can still be seen."""
@@ -211,7 +212,7 @@ class World:
                 names = [self._ledger.name(message_id) for message_id in left]
                 self._ledger.break_("I19", f"{patience:g} s after the storm there are still {names}", *left)
                 return
-            await asyncio.sleep(_LOOK_EVERY)
+            await asyncio.sleep(patience / _LOOKS)
         producing.result()
 
     def _waiting(self) -> list[str]:
