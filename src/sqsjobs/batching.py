@@ -120,7 +120,9 @@ class Batcher(Generic[I, O]):
             return
         assert self._loop is not None
         if overdue or self._ready():
-            self._stop_timer()
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
             self._next = self._loop.create_task(self._carry_out())
             self._flushes.add(self._next)
             self._next.add_done_callback(self._flush_ended)
@@ -140,11 +142,6 @@ class Batcher(Generic[I, O]):
     def _oldest_is_due(self) -> None:
         self._timer = None
         self._start_due(overdue=True)
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
 
     async def _carry_out(self) -> None:
         self._next = None

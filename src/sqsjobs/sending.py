@@ -27,6 +27,9 @@ MAX_HEADER_BYTES: Final = 8192
 MAX_UNIQUE_BYTES: Final = 256
 """The longest key of `unique`, in bytes of UTF-8."""
 
+_SMALL: Final = envelope.MAX_ENVELOPE_BYTES // 4
+"""Characters that cannot be too many bytes: UTF-8 has four for each at most."""
+
 _QUEUE_NAME = re.compile(r"(?=.{1,80}\Z)[A-Za-z0-9_-]+(\.fifo)?", re.ASCII)
 _QUEUE_URL = re.compile(r"https?://[^\s/]+(/[^\s/]+)*/[A-Za-z0-9_-]{1,75}(\.fifo|[A-Za-z0-9_-]{0,5})", re.ASCII)
 _GROUP = re.compile(r"[!-~]{1,128}", re.ASCII)
@@ -129,8 +132,7 @@ def message_of(job: Job, body: str, delay: float = 0.0) -> OutgoingMessage:
         group=job.group,
         deduplication_id=f"{job.id}-{job.epoch}" if is_fifo(job.queue) else None,
     )
-    size = message_size(message)
-    if size > envelope.MAX_ENVELOPE_BYTES:
+    if len(body) > _SMALL and (size := message_size(message)) > envelope.MAX_ENVELOPE_BYTES:
         raise PayloadTooLarge(size=size, limit=envelope.MAX_ENVELOPE_BYTES, job_id=job.id)
     return message
 

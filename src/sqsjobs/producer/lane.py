@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import inf
 from random import Random
-from typing import Self, TypeAlias
+from typing import TypeAlias
 
 from sqsjobs.batching import Batcher
 from sqsjobs.errors import (
@@ -85,7 +86,7 @@ class Outgoing:
 
 
 class Lane:
-    """Sends the jobs of one queue; on a FIFO queue one request at a time.
+    """Sends the jobs of one queue, on the loop where it is made; on a FIFO queue one request at a time.
 
     Args:
         queue: its name or URL.
@@ -109,14 +110,11 @@ class Lane:
             max_bytes=MAX_BATCH_BYTES,
             size=lambda job: message_size(job.message),
             concurrency=1 if self._fifo else policy.concurrency,
-        )
+        ).open()
 
-    async def __aenter__(self) -> Self:
-        await self._batcher.__aenter__()
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        await self._batcher.__aexit__(*exc_info)
+    async def aclose(self) -> None:
+        """Send what waits, and end when all is answered."""
+        await self._batcher.__aexit__()
 
     def submit(self, entry: Outgoing) -> asyncio.Future[Answer]:
         """Put the message into a batch; the future has what became of this try, from which `deliver` goes on."""
@@ -164,9 +162,7 @@ class Lane:
         return worth
 
     async def _send_once(self, entries: list[Outgoing]) -> list[Answer]:
-        now = asyncio.get_running_loop().time()
-        if self._trouble and all(entry.deadline < now and not entry.was_tried for entry in entries):
-            # They waited behind others that got no answer: their callers have waited long enough.
+        if self._trouble and _have_waited_enough(entries):
             return [_unasked(self._trouble)] * len(entries)
         for entry in entries:
             entry.was_tried = True
@@ -188,6 +184,12 @@ class Lane:
 
     def _patience(self, deadline: float) -> Patience:
         return Patience(self._policy, self._budget, self._random, deadline)
+
+
+def _have_waited_enough(entries: Sequence[Outgoing]) -> bool:
+    """Whether all have waited in vain, behind others that got no answer, for as long as their callers may have to."""
+    now = asyncio.get_running_loop().time()
+    return all(entry.deadline < now and not entry.was_tried for entry in entries)
 
 
 def _unasked(trouble: TransportError) -> TransportError:

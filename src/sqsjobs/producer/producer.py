@@ -108,7 +108,7 @@ class Producer:
         """Send one call. A caller who is cancelled does not take it back: it is sent, and its record is true."""
         entry = Outgoing(call, self._job(call))
         if self._at_once:
-            return await self._admit(entry) or await self._submitted(entry)
+            return self._unsendable(entry) or await self._submitted(entry)
         return await self.uncancelled(self._send(entry))
 
     async def send_many(self, calls: Iterable[Call[object]]) -> AsyncIterator[SendOutcome]:
@@ -149,7 +149,7 @@ class Producer:
         job = entry.job
         try:
             entry.message = message_of(job, await self._sealing.seal_inline(job))
-            error = await (await self._lane(job.queue)).deliver(entry)
+            error = await self._lane(job.queue).deliver(entry)
         except SqsJobsError as problem:
             error = problem
         if error is None:
@@ -163,16 +163,27 @@ class Producer:
         future.add_done_callback(self._under_way.discard)
         return future
 
-    async def _submitted(self, entry: Outgoing) -> SendOutcome:
-        """Send a message for which nothing is to be waited for, without a task, unless the first try fails."""
+    def _unsendable(self, entry: Outgoing) -> NotEnqueued | None:
+        """Make the message, where nothing is to be waited for and no record is written; return why it cannot be sent."""
+        try:
+            self._check(entry.call)
+            entry.message = message_of(entry.job, self._sealing.seal_at_once(entry.job), entry.call.delay)
+        except SqsJobsError as error:
+            return self._not_enqueued(entry, error)
+        return None
+
+    def _submitted(self, entry: Outgoing) -> asyncio.Future[SendOutcome]:
+        """Send a message without a task, unless the first try fails; a caller who cancels its future does not take it back."""
         outcome: asyncio.Future[SendOutcome] = asyncio.get_running_loop().create_future()
-        tried = (await self._lane(entry.job.queue)).submit(entry)
-        tried.add_done_callback(partial(self._tried, entry, self._counted(outcome)))
-        return await asyncio.shield(outcome)
+        tried = self._counted(self._lane(entry.job.queue).submit(entry))
+        tried.add_done_callback(partial(self._tried, entry, outcome))
+        return outcome
 
     def _tried(self, entry: Outgoing, outcome: asyncio.Future[SendOutcome], tried: asyncio.Future[Answer]) -> None:
         if not tried.cancelled() and tried.exception() is None and isinstance(tried.result(), Sent):
-            outcome.set_result(self._enqueued(entry))
+            enqueued = self._enqueued(entry)
+            if not outcome.done():
+                outcome.set_result(enqueued)
             return
         more = self._counted(asyncio.get_running_loop().create_task(self._deliver(entry, tried)))
         more.add_done_callback(partial(_hand_on, outcome))
@@ -210,8 +221,7 @@ class Producer:
     async def _admit(self, entry: Outgoing) -> SendOutcome | None:
         """Make the message and write the record; an outcome says that nothing is to be sent."""
         try:
-            if entry.call.callback is not None:
-                check_callback(self._callbacks, entry.call.callback)
+            self._check(entry.call)
             entry.message = message_of(entry.job, await self._sealing.seal(entry.job), entry.call.delay)
             present = await self._record(entry)
         except SqsJobsError as error:
@@ -219,13 +229,17 @@ class Producer:
         # A store that tried twice may find what it wrote itself.
         return None if present in (None, entry.job.id) else Enqueued(present, deduplicated=True)
 
+    def _check(self, call: Call[object]) -> None:
+        if call.callback is not None:
+            check_callback(self._callbacks, call.callback)
+        if call.unique is not None and self._store is None:
+            raise NoJobStore('unique= (with tracking="full")')
+
     async def _record(self, entry: Outgoing) -> JobId | None:
         """Write the record; return the id of the job that stands against it, if one does."""
-        call, job = entry.call, entry.job
         if self._store is None:
-            if call.unique is not None:
-                raise NoJobStore('unique= (with tracking="full")')
             return None
+        call, job = entry.call, entry.job
         record = JobRecord(
             id=job.id,
             task=job.task,
@@ -245,19 +259,20 @@ class Producer:
 
     async def _deliver(self, entry: Outgoing, first: asyncio.Future[Answer] | None = None) -> SendOutcome:
         """Send the message; the record of a job that SQS certainly does not have is removed."""
-        error = await (await self._lane(entry.job.queue)).deliver(entry, first)
+        error = await self._lane(entry.job.queue).deliver(entry, first)
         if error is None:
             return self._enqueued(entry)
         if not isinstance(error, EnqueueUncertain):
             await self._remove_record(entry.job.id)
         return self._not_enqueued(entry, error)
 
-    async def _lane(self, queue: str) -> Lane:
-        if queue not in self._lanes:
+    def _lane(self, queue: str) -> Lane:
+        lane = self._lanes.get(queue)
+        if lane is None:
             lane = Lane(queue, self._transport, policy=self._policy, budget=self._budget, random=self._random)
-            self._lanes[queue] = lane  # before the await, so that there is one lane for a queue
-            await self._open_lanes.enter_async_context(lane)
-        return self._lanes[queue]
+            self._lanes[queue] = lane
+            self._open_lanes.push_async_callback(lane.aclose)
+        return lane
 
     async def _remove_record(self, job_id: JobId) -> None:
         if self._store is None:
@@ -278,6 +293,8 @@ class Producer:
 
 
 def _hand_on(outcome: asyncio.Future[T], ended: asyncio.Task[T]) -> None:
+    if outcome.done():  # the caller was cancelled
+        return
     if ended.cancelled():
         outcome.cancel()
     elif (error := ended.exception()) is not None:

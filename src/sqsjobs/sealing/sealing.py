@@ -134,11 +134,28 @@ class Sealing:
         For what came in a message and is sent on, and what is bounded: who does that has no right to keep arguments.
         Raises what `seal` raises, but for `BlobsUnavailable`.
         """
+        if self.encryption is None:
+            return self.seal_at_once(job)
         text = _sendable(job)
         small = self._compressed(text)
-        if not (self.signing or self.encryption or small):
-            return text
-        key, encrypted = await self._message_key(job, len(small or text))
+        queue = queue_identity(job.queue, self.queue_prefix)
+        key, encrypted = await self.encryption.message_key(queue, self.environment, len(small or text))
+        return self._sealed(job, text, small, key, encrypted)
+
+    def seal_at_once(self, job: Job) -> str:
+        """Return what `seal` would, where that waits for nothing (`is_immediate`), and raise what it would."""
+        text = _sendable(job)
+        small = self._compressed(text)
+        return self._sealed(job, text, small) if self.signing or small else text
+
+    def _sealed(
+        self,
+        job: Job,
+        text: str,
+        small: bytes | None,
+        key: MessageKey | None = None,
+        encrypted: Encrypted | None = None,
+    ) -> str:
         header = self._header(job, compressed=small is not None, encrypted=encrypted)
         sealed = _with_content(header, text, small, key)
         return replace(sealed, signature=self.signing.signature(sealed.signed_bytes) if self.signing else "").encode()
@@ -147,11 +164,6 @@ class Sealing:
         if self.compress_over is None or len(text) <= self.compress_over:
             return None
         return compression.deflated(text.encode())
-
-    async def _message_key(self, job: Job, size: int) -> tuple[MessageKey | None, Encrypted | None]:
-        if self.encryption is None:
-            return None, None
-        return await self.encryption.message_key(queue_identity(job.queue, self.queue_prefix), self.environment, size)
 
     def _header(self, job: Job, *, compressed: bool, encrypted: Encrypted | None) -> Header:
         now = self.clock.wall()

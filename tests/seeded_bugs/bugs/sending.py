@@ -89,6 +89,11 @@ BUGS: Final = (
             ),
             Edit(
                 "producer/producer.py",
+                "self._sealing.seal_at_once(entry.job), entry.call.delay)",
+                "self._sealing.seal_at_once(_dated(entry)), 0.0)",
+            ),
+            Edit(
+                "producer/producer.py",
                 "def _checked(calls",
                 "def _dated(entry: Outgoing) -> Job:\n"
                 "    from msgspec.structs import replace\n\n"
