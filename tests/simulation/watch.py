@@ -92,7 +92,8 @@ class Watch:
             run.settled, run.settled_at, run.delay = event.disposition, ledger.now, event.delay
         if event.disposition == "hide":
             changed = [receipt for receipt in self._held(event.message_id) if receipt.changed_at < float("inf")]
-            newest = max(changed, key=lambda receipt: receipt.changed_at, default=None)
+            # Of two that one request was to hide, it is the one that was.
+            newest = max(changed, key=lambda receipt: (receipt.changed_at, receipt.deadline), default=None)
             if newest is not None and not newest.over:
                 newest.over, newest.over_at = "settled: hidden", ledger.now
 
