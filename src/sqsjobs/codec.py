@@ -57,21 +57,20 @@ class TaskCodec:
         """Return the codec of a task whose function is not here: any arguments by name, any result."""
         return cls(task_name, None)
 
-    def resolve(self) -> None:
-        """Read the annotations, if that is not done yet.
+    def resolve(self) -> Decoders:
+        """Read the annotations, if that is not done yet, and return what decodes by them.
 
         Raises:
             ConfigurationError: if one names what does not exist, or has no JSON form.
         """
-        if not self._decoders:
+        if self._decoders is None:
             self._decoders = decoders_of(self._function, self._signature, self.task, self._redact)
+        return self._decoders
 
     @property
     def redaction(self) -> Redaction:
         """What of the arguments and the result nobody is shown."""
-        self.resolve()
-        assert self._decoders
-        return self._decoders.redaction
+        return self.resolve().redaction
 
     def shown_arguments(self, raw: bytes) -> dict[str, Any]:
         """Return the arguments that `raw`, a JSON object, gives, as JSON holds them and without secrets."""
@@ -114,12 +113,11 @@ class TaskCodec:
         Raises:
             InvalidArguments: if they do not fit the signature: a wrong type, a missing or an unknown name.
         """
-        self.resolve()
-        assert self._decoders
+        decoders = self._decoders or self.resolve()
         try:
-            return self._decoders.arguments(raw)
+            return decoders.arguments(raw)
         except _UNDECODABLE as error:
-            raise InvalidArguments(self.task, _located(error, self._decoders.redaction)) from None
+            raise InvalidArguments(self.task, _located(error, decoders.redaction)) from None
 
     def encode_result(self, value: object) -> bytes:
         """Return `value` as JSON.
@@ -143,12 +141,11 @@ class TaskCodec:
         Raises:
             InvalidResult: if it does not fit the annotation: worker and caller have different versions of the task.
         """
-        self.resolve()
-        assert self._decoders
+        decoders = self._decoders or self.resolve()
         try:
-            return self._decoders.result.decode(raw)
+            return decoders.result.decode(raw)
         except _UNDECODABLE as error:
-            problem = _NOT_SAID if "return" in self._decoders.redaction else _explained(error)
+            problem = _NOT_SAID if "return" in decoders.redaction else _explained(error)
             raise InvalidResult(self.task, problem) from None
 
     def _named(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> Mapping[str, object]:

@@ -19,7 +19,7 @@ from sqsjobs.errors import ConfigurationError, DelayTooLong, EnqueueRejected, Pa
 from sqsjobs.job import NO_HEADERS, Job
 from sqsjobs.transport.base import MAX_DELAY, OutgoingMessage, is_fifo, message_size
 
-__all__ = ["MAX_HEADER_BYTES", "Sending", "check_sendable", "checked_queue", "message_of", "seconds_of"]
+__all__ = ["MAX_HEADER_BYTES", "Sending", "check_fifo", "checked_queue", "message_of", "seconds_of"]
 
 MAX_HEADER_BYTES: Final = 8192
 """The most bytes of all the headers of a job together; what is large belongs into the arguments."""
@@ -37,7 +37,7 @@ _GROUP = re.compile(r"[!-~]{1,128}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """The options of a send; each is checked when it is given, `check_sendable` checks them against the queue.
+    """The options of a send; each is checked when it is given, `check_fifo` checks them against the queue.
 
     Attributes:
         queue: the queue's name in the app, or its URL.
@@ -92,14 +92,12 @@ class Sending:
         )
 
 
-def check_sendable(sending: Sending) -> None:
-    """Check the options against each other.
+def check_fifo(sending: Sending) -> None:
+    """Check the options of a send to a FIFO queue against what SQS asks for there.
 
     Raises:
-        EnqueueRejected: if SQS would refuse them: a delay, or no group, on a FIFO queue.
+        EnqueueRejected: if it would refuse them: a delay, or no group.
     """
-    if not is_fifo(sending.queue):
-        return
     if sending.delay:
         raise EnqueueRejected(
             f"queue {sending.queue!r} is FIFO, and SQS cannot delay single messages there: "

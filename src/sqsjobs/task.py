@@ -19,8 +19,9 @@ from sqsjobs.handle import JobHandle
 from sqsjobs.hints import check_options
 from sqsjobs.job import Call
 from sqsjobs.retry import Retry
-from sqsjobs.sending import Sending, check_sendable
+from sqsjobs.sending import Sending, check_fifo
 from sqsjobs.task_options import OnExhausted, TaskOptions, executor_of
+from sqsjobs.transport.base import is_fifo
 
 __all__ = [
     "AsyncTask",
@@ -111,7 +112,8 @@ class Task(Generic[P, R]):
             EnqueueRejected: if SQS would refuse its options: a delay, or no group, on a FIFO queue.
         """
         options = self.options
-        check_sendable(options)
+        if is_fifo(options.queue):
+            check_fifo(options)
         return Call(
             task=self.name,
             queue=options.queue,

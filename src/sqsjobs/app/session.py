@@ -116,17 +116,10 @@ class Session:
                 f"app {self._app!r} was opened before this process was forked, and clients cannot be shared with the "
                 f"parent: enter `async with app:` in the child, or use enqueue_sync there"
             )
-        if self._loop is not _running_loop():
+        if self._loop is not asyncio._get_running_loop():  # noqa: SLF001 - exported by asyncio; None where none runs
             raise ConfigurationError(
                 f"app {self._app!r} is open on another event loop: use it there, enter `async with app:` on one loop only "
                 f"(in tests: per test), or use enqueue_sync from threads"
             )
         if not self._is_open:
             raise ConfigurationError(f"app {self._app!r} is not open yet, or closing: use it inside `async with app:`")
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
