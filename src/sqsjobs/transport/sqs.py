@@ -11,8 +11,8 @@ import asyncio
 import json
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from math import ceil
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -155,9 +155,10 @@ class SqsTransport:
 
     async def send(self, queue: str, messages: Sequence[OutgoingMessage]) -> list[SendResult]:
         entries = [{"Id": str(position), **_entry(message)} for position, message in enumerate(messages)]
-        url = await self._url(queue)
-        answer = await self._here().send.call("SendMessageBatch", queue, QueueUrl=url, Entries=entries)
-        with _reading("SendMessageBatch", queue):
+        here = self._here()
+        url = self._urls.get(queue) or await self._url(queue)
+        answer = await here.send.call("SendMessageBatch", queue, QueueUrl=url, Entries=entries)
+        with _Reading("SendMessageBatch", queue):
             return _results(answer, len(entries), lambda sent: Sent(sent["MessageId"]), not_sent)
 
     async def receive(
@@ -177,7 +178,7 @@ class SqsTransport:
             MessageAttributeNames=["All"],
             **({"ReceiveRequestAttemptId": attempt_id} if attempt_id and is_fifo(queue) else {}),
         )
-        with _reading("ReceiveMessage", queue):
+        with _Reading("ReceiveMessage", queue):
             return [_delivery(queue, message) for message in answer.get("Messages", ())]
 
     async def delete(self, queue: str, receipt_handles: Sequence[str]) -> list[EntryResult]:
@@ -194,13 +195,13 @@ class SqsTransport:
         numbered = [{"Id": str(position), **entry} for position, entry in enumerate(entries)]
         url = await self._url(queue)
         answer = await self._here().control.call(operation, queue, QueueUrl=url, Entries=numbered)
-        with _reading(operation, queue):
+        with _Reading(operation, queue):
             return _results(answer, len(numbered), lambda _: Done(), entry_failed)
 
     async def describe(self, queue: str) -> QueueDescription:
         url = await self._url(queue)
         answer = await self._here().control.call("GetQueueAttributes", queue, QueueUrl=url, AttributeNames=["All"])
-        with _reading("GetQueueAttributes", queue):
+        with _Reading("GetQueueAttributes", queue):
             description = queue_description(queue, url, answer["Attributes"])
         if description.dead_letter_queue is not None:
             # SQS itself named it, so it is no foreign URL, whatever its scheme.
@@ -239,7 +240,7 @@ class SqsTransport:
             return address.url
         try:
             answer = await client.call("GetQueueUrl", queue, QueueName=address.name)
-            with _reading("GetQueueUrl", queue):
+            with _Reading("GetQueueUrl", queue):
                 return str(answer["QueueUrl"])
         except QueueNotFound as error:
             raise QueueNotFound(
@@ -333,14 +334,21 @@ def _results(
     return [results[str(position)] for position in range(count)]
 
 
-@contextmanager
-def _reading(operation: str, queue: str) -> Iterator[None]:
-    """Raise `TransportUnavailable` for an answer that is not what SQS answers."""
-    try:
-        yield
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise TransportUnavailable(
-            f"{operation} on {queue!r} was answered with something that is no answer: {error!r}",
-            operation=operation,
-            queue=queue,
-        ) from error
+class _Reading:
+    """Raises `TransportUnavailable` for an answer that is not what SQS answers."""
+
+    __slots__ = ("_operation", "_queue")
+
+    def __init__(self, operation: str, queue: str) -> None:
+        self._operation = operation
+        self._queue = queue
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, (KeyError, ValueError, TypeError, AttributeError)):
+            raise TransportUnavailable(
+                f"{self._operation} on {self._queue!r} was answered with something that is no answer: {error!r}",
+                operation=self._operation,
+                queue=self._queue,
+            ) from error

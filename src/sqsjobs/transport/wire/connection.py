@@ -86,6 +86,7 @@ class Connection(asyncio.BufferedProtocol):
         self.lost = asyncio.get_running_loop().create_future()
         self._transport: asyncio.Transport | None = None
         self._exchange: _Exchange | None = None
+        self._looking = poll()
         self._parser = httptools.HttpResponseParser(self)
         self._buffer = buffer
 
@@ -116,16 +117,13 @@ class Connection(asyncio.BufferedProtocol):
 
     def heard_from(self) -> bool:
         """Whether an idle connection has something to read: its end, of which a busy event loop has not told yet."""
-        if self._transport is None:
-            return True
-        looking = poll()
-        looking.register(self._transport.get_extra_info("socket").fileno(), POLLIN)
-        return bool(looking.poll(0))
+        return bool(self._looking.poll(0))
 
     # What asyncio calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one, but not by inheritance
+        self._looking.register(transport.get_extra_info("socket").fileno(), POLLIN)
         self.usable = True
 
     def get_buffer(self, _: int) -> memoryview:
