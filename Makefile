@@ -7,6 +7,9 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 BENCH_VENV := .venv-bench
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
+# Whatever the environment says: what starts hundreds of processes is not to compile all of their modules anew in each.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
