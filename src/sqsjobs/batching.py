@@ -146,7 +146,8 @@ class Batcher(Generic[I, O]):
     async def _carry_out(self) -> None:
         self._next = None
         batch = self._take_batch()
-        self._start_due()
+        if self._waiting:
+            self._start_due()
         if not batch:
             return
         try:

@@ -154,9 +154,11 @@ class TaskCodec:
             return kwargs
         if self._signature is None:
             raise InvalidArguments(self.task, "its signature is not known here, so its arguments are given by name")
-        if len(args) > len(self._positional) or not kwargs.keys().isdisjoint(self._positional[: len(args)]):
+        if len(args) > len(self._positional) or (
+            kwargs and not kwargs.keys().isdisjoint(self._positional[: len(args)])
+        ):
             self._check_fits(args, kwargs)
-        return {**dict(zip(self._positional, args, strict=False)), **kwargs}
+        return dict(zip(self._positional, args, strict=False), **kwargs)
 
     def _check_fits(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> None:
         """Raise `InvalidArguments` in Python's own words if a name is missing, unknown, or given twice."""

@@ -15,6 +15,8 @@ from itertools import islice
 from random import Random
 from typing import Any, Final, Self, TypeAlias, TypeVar
 
+import msgspec
+
 from sqsjobs.callbacks import Callbacks, check_callback
 from sqsjobs.clock import Clock
 from sqsjobs.errors import EnqueueUncertain, NoJobStore, SqsJobsError, StoreError
@@ -35,8 +37,7 @@ _LARGEST_KEPT: Final = 65_536
 """Characters of the largest envelope that a record keeps: in some stores every write of the record pays for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Enqueued:
+class Enqueued(msgspec.Struct, frozen=True, gc=False):
     """SQS has the job; or, `deduplicated`, `job_id` is the unfinished job that had the unique key already."""
 
     job_id: JobId

@@ -14,6 +14,7 @@ from select import POLLIN, poll
 from typing import Final, cast
 
 import httptools
+import msgspec
 
 __all__ = ["Answer", "Connection", "NoAnswer", "Request"]
 
@@ -41,13 +42,15 @@ class Request:
     written: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """A response; header names in lower case."""
 
     status: int
-    headers: Mapping[bytes, bytes] = field(repr=False)
-    body: bytes = field(repr=False)
+    headers: Mapping[bytes, bytes]
+    body: bytes
+
+    def __repr__(self) -> str:  # what messages hold belongs into no log
+        return f"<Answer {self.status} of {len(self.body):,} bytes>"
 
 
 @dataclass(slots=True, eq=False)
