@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
 from math import inf
 from typing import Generic, Self, TypeVar
+
+import msgspec
 
 __all__ = ["Batcher", "first_batch"]
 
@@ -182,8 +183,7 @@ class Batcher(Generic[I, O]):
         self._start_due()
 
 
-@dataclass(slots=True)
-class _Entry(Generic[I, O]):
+class _Entry(msgspec.Struct, Generic[I, O], eq=False):
     item: I
     size: int
     due: float

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from math import inf
 from random import Random
 from typing import TypeAlias
+
+import msgspec
 
 from sqsjobs.batching import Batcher
 from sqsjobs.errors import (
@@ -48,8 +49,10 @@ _STOPPED = NotSent(
 )
 
 
-@dataclass(slots=True, eq=False)
-class Outgoing:
+_NO_MESSAGE = OutgoingMessage("")
+
+
+class Outgoing(msgspec.Struct, eq=False):
     """A job on its way.
 
     Attributes:
@@ -67,8 +70,8 @@ class Outgoing:
     call: Call[object]
     job: Job
     place: int = 0
-    stops: Stops = field(default_factory=dict)
-    message: OutgoingMessage = field(init=False)
+    stops: Stops = {}  # of its own: msgspec copies it
+    message: OutgoingMessage = _NO_MESSAGE
     deadline: float = inf
     was_tried: bool = False
     answer: Answer = _STOPPED

@@ -176,11 +176,13 @@ class Producer:
     def _submitted(self, entry: Outgoing) -> asyncio.Future[SendOutcome]:
         """Send a message without a task, unless the first try fails; a caller who cancels its future does not take it back."""
         outcome: asyncio.Future[SendOutcome] = asyncio.get_running_loop().create_future()
-        tried = self._counted(self._lane(entry.job.queue).submit(entry))
+        tried = self._lane(entry.job.queue).submit(entry)
+        self._under_way.add(tried)
         tried.add_done_callback(partial(self._tried, entry, outcome))
         return outcome
 
     def _tried(self, entry: Outgoing, outcome: asyncio.Future[SendOutcome], tried: asyncio.Future[Answer]) -> None:
+        self._under_way.discard(tried)
         if not tried.cancelled() and tried.exception() is None and isinstance(tried.result(), Sent):
             enqueued = self._enqueued(entry)
             if not outcome.done():
