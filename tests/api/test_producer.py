@@ -478,6 +478,17 @@ async def test_a_cancelled_caller_takes_nobody_down_and_its_own_record_is_true(r
     assert Counter(type(event) for event in rig.events) == {JobEnqueued: 3}
 
 
+@pytest.mark.parametrize("recorded", [True, False])
+async def test_a_caller_who_is_cancelled_before_the_request_is_made_takes_nothing_back(recorded):
+    async with Rig(store=MemoryStore() if recorded else None) as rig:
+        send = asyncio.create_task(rig.send(call()))
+        await asyncio.sleep(0)
+        assert rig.transport.requests == []
+        send.cancel()
+    assert rig.queued() == [0]
+    assert [type(event) for event in rig.events] == [JobEnqueued]
+
+
 async def test_a_cancelled_caller_whose_job_is_rejected_leaves_no_record():
     gate = asyncio.Event()
     async with Rig(waits_for(gate, refuses(0, retryable=False)), store=MemoryStore()) as rig:
