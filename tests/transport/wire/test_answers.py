@@ -8,7 +8,7 @@ import pytest
 from tests.transport.wire.scripted import BODY, Peer, Script, answer, answers, chunked, request, unmeasured, wired
 
 from sqsjobs.transport.wire import connection as wire_connection
-from sqsjobs.transport.wire.connection import NoAnswer
+from sqsjobs.transport.wire.connection import Answer, NoAnswer, Request
 
 WAYS = {
     "measured": answer(),
@@ -203,3 +203,8 @@ async def test_an_answer_before_the_request_is_read_counts_and_the_connection_do
         assert (await connections.request(request())).body == BODY
         assert server.connections == 2
         over.set()
+
+
+def test_what_a_request_and_its_answer_hold_is_never_shown() -> None:
+    shown = repr(Request(b"{secret}", b"Authorization: secret")), repr(Answer(200, {b"token": b"secret"}, b"{secret}"))
+    assert shown == ("<Request of 8 bytes, not written>", "<Answer 200 of 8 bytes>")

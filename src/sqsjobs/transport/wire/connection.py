@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from select import POLLIN, poll
 from typing import Final, cast
 
@@ -28,8 +27,7 @@ class NoAnswer(Exception):
     """Raised when a request got no answer; `Request.written` says whether it may have arrived."""
 
 
-@dataclass(slots=True, eq=False)
-class Request:
+class Request(msgspec.Struct, eq=False):
     """A request. Never shown: who reads its head can make it again.
 
     Attributes:
@@ -37,9 +35,12 @@ class Request:
         written: whether it was given to a connection, so that it may have arrived.
     """
 
-    body: bytes = field(repr=False)
-    head: bytes = field(repr=False, default=b"")
+    body: bytes
+    head: bytes = b""
     written: bool = False
+
+    def __repr__(self) -> str:
+        return f"<Request of {len(self.body):,} bytes, {'written' if self.written else 'not written'}>"
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
@@ -53,13 +54,12 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
         return f"<Answer {self.status} of {len(self.body):,} bytes>"
 
 
-@dataclass(slots=True, eq=False)
-class _Exchange:
+class _Exchange(msgspec.Struct, eq=False):
     """A request under way, and what has come of its answer."""
 
     answer: asyncio.Future[Answer]
-    headers: dict[bytes, bytes] = field(default_factory=dict)
-    body: list[bytes] = field(default_factory=list)
+    headers: dict[bytes, bytes] = {}
+    body: list[bytes] = []
     size: int = 0
     in_body: bool = False
 
