@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import logging
 from collections.abc import AsyncIterator, Iterator
 
@@ -25,6 +26,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Watch(), "canaries")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def old_objects_are_left_alone() -> None:
+    """Many tests collect garbage at their end, to see the errors of lost tasks; what was there before all need not be looked at."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

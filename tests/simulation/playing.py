@@ -86,5 +86,4 @@ def _sweeping() -> Iterator[None]:
                 gc.collect()
         finally:
             sys.unraisablehook = before
-            gc.unfreeze()
             gc.enable()
