@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 __all__ = ["Clock", "CorrectedClock", "SystemClock"]
@@ -27,13 +28,9 @@ class SystemClock:
     __slots__ = ()
 
     if hasattr(time, "CLOCK_BOOTTIME"):
-
-        def now(self) -> float:
-            return time.clock_gettime(time.CLOCK_BOOTTIME)
+        now = staticmethod(partial(time.clock_gettime, time.CLOCK_BOOTTIME))
     else:  # pragma: no cover - macOS: its monotonic clock stops in sleep, which design accepts for development
-
-        def now(self) -> float:
-            return time.monotonic()
+        now = staticmethod(time.monotonic)
 
     def wall(self) -> float:
         return time.time()
@@ -47,14 +44,10 @@ class CorrectedClock:
         correction: returns the seconds to add to its dates.
     """
 
-    __slots__ = ("_correction", "_machine")
-
     def __init__(self, machine: Clock, correction: Callable[[], float]) -> None:
         self._machine = machine
         self._correction = correction
-
-    def now(self) -> float:
-        return self._machine.now()
+        self.now: Callable[[], float] = machine.now
 
     def wall(self) -> float:
         return self._machine.wall() + self._correction()

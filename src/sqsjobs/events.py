@@ -300,12 +300,21 @@ Observer: TypeAlias = Callable[[Event], None]
 
 
 def fan_out(observers: Iterable[Observer]) -> Observer:
-    """Return an observer that tells all of `observers`; one that raises does not disturb the others."""
+    """Return an observer that tells all of `observers`; one that raises does not disturb the others.
+
+    An observer with an attribute `kinds`, a collection of classes of events, is told of those alone.
+    """
     readers = tuple(observers)
+    by_kind: dict[type, tuple[Observer, ...]] = {}
     reported: set[Observer] = set()
 
+    def readers_of(kind: type) -> tuple[Observer, ...]:
+        by_kind[kind] = tuple(reader for reader in readers if kind in getattr(reader, "kinds", (kind,)))
+        return by_kind[kind]
+
     def tell(event: Event) -> None:
-        for reader in readers:
+        kind = type(event)
+        for reader in by_kind[kind] if kind in by_kind else readers_of(kind):
             try:
                 reader(event)
             except Exception:  # noqa: BLE001 - an observer must not take the worker down

@@ -78,9 +78,10 @@ def decoders_of(
         kw_only=True,
         forbid_unknown_fields=True,
     )
-    decoder = msgspec.json.Decoder(struct, dec_hook=from_json)
+    decode = msgspec.json.Decoder(struct, dec_hook=from_json).decode
+    given = _given if any(it.default is not it.empty for it in signature.parameters.values()) else msgspec.structs.asdict
     return Decoders(
-        lambda raw: _given(decoder.decode(raw)),
+        lambda raw: given(decode(raw)),
         msgspec.json.Decoder(hints.get("return", Any), dec_hook=from_json),
         Redaction(hints, redact),
     )

@@ -7,7 +7,7 @@ escaped by the renderer; what a rogue producer can cause often is limited in the
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Final
 
 import structlog
@@ -97,6 +97,7 @@ class LogObserver:
             (ev.WorkerStopped, logging.ERROR, self._worker_stopped),
         ]
         self._readers = {event: reader for event, severest, reader in readers if severest >= self._level}
+        self.kinds: Collection[type] = self._readers.keys()
 
     def __call__(self, event: ev.Event) -> None:
         reader = self._readers.get(type(event))
@@ -212,6 +213,8 @@ class LogObserver:
         self._log.warning("job overran its timeout in a thread", **_named(event.job), timeout=event.timeout)
 
     def _job_settled(self, event: ev.JobSettled) -> None:
+        if isinstance(event.outcome, Succeeded):  # most are, and `_job_ended` has told of it
+            return
         where = {"queue": event.queue, "job_id": event.job_id, "task": event.task and _short(event.task)}
         match event.outcome:
             case Unknown(code=code, problem=problem) | Poison(code=code, problem=problem):

@@ -7,7 +7,7 @@ codes and reasons only the first hundred are told apart, so no message can make 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Metric
@@ -87,6 +87,7 @@ class MetricsObserver:
             ev.WorkerStarted: self._worker_started,
             ev.WorkerReady: self._worker_ready,
         }
+        self.kinds: Collection[type] = self._readers.keys()
 
     def __call__(self, event: ev.Event) -> None:
         reader = self._readers.get(type(event))

@@ -201,15 +201,14 @@ class Sealing:
             UnsupportedVersion: if it is one of a newer major version.
             KeysUnavailable: if a key service does not answer.
         """
-        place = _Place(queue, message_id, group, sent_at)
-        if self._refused_if_plain:
-            return await self._opened(_sealed(body, self._refused_if_plain), place, expired=expired)
-        try:
-            return place.decoded(body)
-        except UnsupportedVersion as newer:
-            if newer.version != SEALED:
-                raise UnsupportedVersion(newer.version, SEALED) from None
-        return await self._opened(Sealed.decode(body), place, expired=expired)
+        if not (refused := self._refused_if_plain):
+            try:
+                return envelope.decode(body, queue=queue, message_id=message_id, group=group, sent_at=sent_at)
+            except UnsupportedVersion as newer:
+                if newer.version != SEALED:
+                    raise UnsupportedVersion(newer.version, SEALED) from None
+        sealed = _sealed(body, refused) if refused else Sealed.decode(body)
+        return await self._opened(sealed, _Place(queue, message_id, group, sent_at), expired=expired)
 
     async def completed(self, job: Job) -> Job:
         """Return `job` with the arguments that are kept as its blob; the blob is opened as a message would be.

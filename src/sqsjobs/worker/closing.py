@@ -40,6 +40,8 @@ __all__ = ["Closing"]
 _AFTER_FAILED_COPY: Final = 60.0
 _DEFAULT_RETRY: Final = Retry()
 _LEAVE: Final = Leave()
+_COPIED: Final = (DeadLetter, Resend)
+_DELAYED: Final = (Hide, Resend)
 
 _WORDS: Final = {kind: kind.__name__.lower() for kind in (Delete, Hide, Resend, DeadLetter, Leave)}
 
@@ -86,7 +88,9 @@ class Closing:
         """
         disposition: Disposition = _LEAVE
         try:
-            outcome, verdict = await self._judged(held, outcome)
+            verdict = self._verdict(held, outcome)
+            if self._ends_unclaimed(held, verdict) and (refusal := await self._claims.claim(held)) is not None:
+                outcome, verdict = refusal, decide(refusal, self._situation(held))
             disposition = await self._carry_out(held, outcome, _at_least(linger, verdict))
         except Exception as fault:  # noqa: BLE001 - one message's trouble is not the worker's
             self._tell_failed(held, repr(fault))
@@ -95,25 +99,23 @@ class Closing:
         self._tell_settled(held, outcome, disposition)
         return outcome
 
-    async def _judged(self, held: Held, outcome: Outcome) -> tuple[Outcome, Verdict]:
-        """Decide; an end is recorded under a claim, so one is made where there was none.
+    def _verdict(self, held: Held, outcome: Outcome) -> Verdict:
+        verdict = decide_at_once(outcome) or decide(outcome, self._situation(held))
+        return verdict if held.run is not None else replace(verdict, attempt_back=True)
+
+    def _ends_unclaimed(self, held: Held, verdict: Verdict) -> bool:
+        """Whether an end is to be recorded for which there was no claim: it is recorded under one that is made now.
 
         The dead letter names that claim's epoch, by which it opens the record again when it is sent back.
         """
-        verdict = decide_at_once(outcome) or decide(outcome, self._situation(held))
-        if verdict.status is not None and verdict.status.ended and not held.epoch:
-            refusal = await self._claims.claim(held)
-            if refusal is not None:
-                return refusal, decide(refusal, self._situation(held))
-        if held.run is None:
-            verdict = replace(verdict, attempt_back=True)
-        return outcome, verdict
+        ends = verdict.status is not None and verdict.status.ended
+        return ends and self._claims.counts_attempts and not held.epoch
 
     async def _carry_out(self, held: Held, outcome: Outcome, verdict: Verdict) -> Disposition:
-        if not await self._copied(held, verdict):
+        if isinstance(verdict.disposition, _COPIED) and not await self._copied(held, verdict):
             status = JobStatus.RETRYING if verdict.status else None
             verdict = Verdict(Hide(_AFTER_FAILED_COPY), status, verdict.attempt_back)
-        if not await self._claims.record(held, outcome, verdict):
+        if self._claims.keeps_results and not await self._claims.record(held, outcome, verdict):
             return _LEAVE
         if self._is_told_of(held) and not await self._notices.send(held, outcome, verdict):
             verdict = Verdict(Hide(_AFTER_FAILED_COPY))
@@ -186,7 +188,7 @@ class Closing:
                 task=job.task if job else None,
                 outcome=outcome,
                 disposition=_WORDS[type(disposition)],
-                delay=disposition.delay if isinstance(disposition, Hide | Resend) else 0.0,
+                delay=disposition.delay if isinstance(disposition, _DELAYED) else 0.0,
             )
         )
 

@@ -30,7 +30,7 @@ from sqsjobs.worker.closing import Closing
 from sqsjobs.worker.executor import Attempt, Executor
 from sqsjobs.worker.failure import failure_of
 from sqsjobs.worker.held import Held
-from sqsjobs.worker.lease import Lease, LeaseBook
+from sqsjobs.worker.lease import LeaseBook
 from sqsjobs.worker.line import Switchboard
 from sqsjobs.worker.notices import Notices
 from sqsjobs.worker.options import WorkerOptions
@@ -163,9 +163,8 @@ class Dispatcher:
             outcome = (
                 self._was_done(held)
                 or await self._reading.read(held)
-                or self._refused(held)
                 or self._lapsed(held)
-                or await self._claim(held)
+                or (await self._claim(held) if self._claims.counts_attempts else self._refused(held))
                 or await self._run(held)
             )
         except asyncio.CancelledError:
@@ -189,8 +188,6 @@ class Dispatcher:
 
     def _refused(self, held: Held) -> Outcome | None:
         """Without a job store the receive count stands for the attempts."""
-        if self._claims.counts_attempts:
-            return None
         job, task = held.job, held.task
         assert job is not None
         assert task is not None
@@ -209,9 +206,7 @@ class Dispatcher:
         assert task is not None
         if self._is_convicted(task, held.crashes):
             return CrashLimitReached(held.crashes)
-        if self._claims.counts_attempts and held.attempt > task.retry.max_attempts:
-            return Overdelivered(held.delivery.receive_count)
-        return None
+        return Overdelivered(held.delivery.receive_count) if held.attempt > task.retry.max_attempts else None
 
     def _is_convicted(self, task: Task[..., Any], crashes: int) -> bool:
         """Whether a job has crashed too often to run again.
@@ -233,7 +228,7 @@ class Dispatcher:
         held.run = run = Run()
         if self._switchboard is not None:
             held.line = self._switchboard.line(job.id, held.epoch, run)
-        self._watch_lease(held, run)
+        run.depend_on(held.lease)
         self._tell(JobStarted(job, held.attempt, held.delivery.receive_count, self._waited(job)))
         began = self._clock.now()
         attempt = Attempt(task, job, held.arguments, self._context(held, task, began), run, held.crashes)
@@ -242,17 +237,6 @@ class Dispatcher:
             outcome = run.verdict
         self._tell(JobEnded(job, held.attempt, outcome, self._clock.now() - began))
         return outcome
-
-    def _watch_lease(self, held: Held, run: Run) -> None:
-        def lost(lease: Lease) -> None:
-            run.end(LostLease(lease.lost))
-
-        def capped(lease: Lease) -> None:
-            run.end(TimedOut(self._clock.now() - lease.granted))
-
-        held.lease.on_lost, held.lease.on_cap = lost, capped
-        if held.lease.lost:
-            lost(held.lease)
 
     def _context(self, held: Held, task: Task[..., Any], began: float) -> JobContext:
         job = held.job

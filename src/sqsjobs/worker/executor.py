@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
 
@@ -119,41 +119,38 @@ class Executor:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def attempt(self, attempt: Attempt) -> Outcome:
-        """Run the function and return what became of it; raises only if the task it is called in is cancelled."""
-        token = running_job.set(attempt.context)
-        try:
-            attempt.run.limit(attempt.task.timeout)
-            return await self._outcome(attempt)
-        finally:
-            attempt.run.limit(None)
-            running_job.reset(token)
-
-    async def _outcome(self, attempt: Attempt) -> Outcome:  # noqa: PLR0911 - one per way to end
-        life = asyncio.current_task()
+        """Run the function and return what became of it; to be called in the task of the job's life."""
+        run, life = attempt.run, asyncio.current_task()
         assert life is not None
+        token = running_job.set(attempt.context)
+        run.limit(attempt.task.timeout)
         try:
-            with attempt.run.stopped_by(life.cancel):
-                value = await self._through_middleware(attempt)
+            run.begin(life.cancel)
+            value = await (self._through_middleware(attempt) if self._middleware else self._call(attempt))
             return self._succeeded(attempt, value)
-        except asyncio.CancelledError as error:
-            if attempt.run.verdict is not None and attempt.run.cancelled():
-                return attempt.run.verdict
-            while life.cancelling():  # by the job itself, since nobody else asked for its end
-                life.uncancel()
-            return Failed(failure_of(error, _hiding(attempt)))
-        except Steering as wish:
-            return _steered(wish, _hiding(attempt))
-        except ChildDied as death:
-            return self._crashed(attempt, death)
-        except RemoteError as error:
-            if error.failure.type == _NOT_ENCODABLE and not self._keeps_results:
-                return _SUCCEEDED  # nothing but a callback wanted the result
-            return Failed(error.failure, permanent=error.gives_up)
         except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:  # noqa: BLE001 - SystemExit too: a job must not end the worker
-            permanent = is_final(error, attempt.task.retry)
-            return _excuse(attempt) or Failed(failure_of(error, _hiding(attempt)), permanent=permanent)
+            return self._unfinished(attempt, error, life)
+        finally:
+            run.over()
+            running_job.reset(token)
+
+    def _unfinished(self, attempt: Attempt, error: BaseException, life: asyncio.Task[Any]) -> Outcome:
+        match error:
+            case asyncio.CancelledError():
+                return _cancelled(attempt, error, life)
+            case Steering():
+                return _steered(error, _hiding(attempt))
+            case ChildDied():
+                return self._crashed(attempt, error)
+            case RemoteError():
+                if error.failure.type == _NOT_ENCODABLE and not self._keeps_results:
+                    return _SUCCEEDED  # nothing but a callback wanted the result
+                return Failed(error.failure, permanent=error.gives_up)
+            case _:
+                permanent = is_final(error, attempt.task.retry)
+                return _excuse(attempt) or Failed(failure_of(error, _hiding(attempt)), permanent=permanent)
 
     def _succeeded(self, attempt: Attempt, value: object) -> Outcome:
         if not self._keeps_results:
@@ -191,8 +188,6 @@ class Executor:
         return task.executor == "process" or (crashes >= _ALONE_AFTER and self._processes.can_run(task))
 
     async def _through_middleware(self, attempt: Attempt) -> object:
-        if not self._middleware:
-            return await self._call(attempt)
         call_next: CallNext = functools.partial(self._call_for_middleware, attempt)
         for middleware in reversed(self._middleware):
             call_next = functools.partial(middleware, attempt.context, call_next)
@@ -202,13 +197,14 @@ class Executor:
         value = await self._call(attempt)
         return attempt.task.codec.decode_result(value.result) if isinstance(value, Reply) else value
 
-    async def _call(self, attempt: Attempt) -> object:
+    def _call(self, attempt: Attempt) -> Awaitable[object]:
         task = attempt.task
         if self.runs_alone(task, attempt.crashes):
-            return await self._call_in_process(attempt)
+            return self._call_in_process(attempt)
         if task.executor == "thread":
-            return await self._call_in_thread(attempt)
-        return await task.function(**attempt.arguments)
+            return self._call_in_thread(attempt)
+        called: Awaitable[object] = task.function(**attempt.arguments)
+        return called
 
     async def _call_in_process(self, attempt: Attempt) -> object:
         attempt.run.limit(None)  # until a child is free and calls the function
@@ -248,6 +244,14 @@ class Executor:
 
 def _hiding(attempt: Attempt) -> Hiding:
     return attempt.task.codec.redaction.hiding(attempt.job.arguments)
+
+
+def _cancelled(attempt: Attempt, error: asyncio.CancelledError, life: asyncio.Task[Any]) -> Outcome:
+    if attempt.run.verdict is not None and attempt.run.cancelled():
+        return attempt.run.verdict
+    while life.cancelling():  # by the job itself, since nobody else asked for its end
+        life.uncancel()
+    return Failed(failure_of(error, _hiding(attempt)))
 
 
 def _steered(wish: Steering, hiding: Hiding) -> Outcome:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from asyncio import Task as AsyncioTask
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
+
+import msgspec
 
 from sqsjobs.job import Job
 from sqsjobs.task import Task
@@ -16,9 +18,10 @@ from sqsjobs.worker.run import Run
 
 __all__ = ["Held"]
 
+_NO_ARGUMENTS: Final[Mapping[str, Any]] = MappingProxyType({})
 
-@dataclass(slots=True, eq=False)
-class Held:
+
+class Held(msgspec.Struct, eq=False):
     """A message in hand, from its receipt until it is settled.
 
     Attributes:
@@ -41,7 +44,7 @@ class Held:
     lease: Lease
     job: Job | None = None
     task: Task[..., Any] | None = None
-    arguments: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    arguments: Mapping[str, Any] = _NO_ARGUMENTS
     run: Run | None = None
     line: Line | None = None
     epoch: int = 0
@@ -50,6 +53,9 @@ class Held:
     deleted: bool = False
     settled: bool = False
     life: AsyncioTask[None] | None = None
+
+    def __repr__(self) -> str:  # arguments belong into no log
+        return f"<Held {self.delivery!r}: {self.job or 'not read'}>"
 
     @property
     def wants_callback(self) -> bool:

@@ -11,9 +11,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 from typing import Final
+
+import msgspec
 
 from sqsjobs.clock import Clock
 from sqsjobs.context import LeaseState
@@ -40,8 +42,7 @@ class StoreClaim:
     epoch: int
 
 
-@dataclass(slots=True, eq=False)
-class Lease:
+class Lease(msgspec.Struct, eq=False):
     """The right to work on one message.
 
     Attributes:
@@ -76,7 +77,10 @@ class Lease:
     leaving: bool = False
     retired: bool = False
     capped: bool = False
-    _settled: Future[None] | None = field(default=None, repr=False)
+    _settled: Future[None] | None = None
+
+    def __repr__(self) -> str:  # a receipt handle is a right over the message
+        return f"<Lease of message {self.message_id} on queue {self.queue!r}, {self.lost or 'held'}>"
 
     @property
     def state(self) -> LeaseState:

@@ -36,29 +36,29 @@ class Debt:
 
 
 class Owed:
-    """Debts by message id; beyond `most_bytes` the oldest are forgotten."""
+    """Debts by message id; beyond `most_bytes` the oldest are forgotten.
+
+    Attributes:
+        debts: what is owed, by message id.
+    """
 
     def __init__(self, most_bytes: int = _MOST_BYTES) -> None:
         self._most = most_bytes
         self._bytes = 0
-        self._debts: OrderedDict[str, Debt] = OrderedDict()
+        self.debts: OrderedDict[str, Debt] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._debts)
-
-    def get(self, message_id: str) -> Debt | None:
-        """Return what is owed for this message, or None."""
-        return self._debts.get(message_id)
+        return len(self.debts)
 
     def keep(self, message_id: str, debt: Debt) -> None:
         """Remember what is owed for this message."""
         self.drop(message_id)
-        self._debts[message_id] = debt
+        self.debts[message_id] = debt
         self._bytes += debt.size
         while self._bytes > self._most:
-            self.drop(next(iter(self._debts)))
+            self.drop(next(iter(self.debts)))
 
     def drop(self, message_id: str) -> None:
         """Owe nothing more for this message."""
-        if debt := self._debts.pop(message_id, None):
+        if debt := self.debts.pop(message_id, None):
             self._bytes -= debt.size

@@ -267,13 +267,14 @@ class Pipeline:
 
     def _message_settled(self, held: Held, outcome: Outcome) -> None:
         self.intake.last_activity = self._around.clock.now()
-        queue = held.delivery.queue
-        if not isinstance(outcome, Succeeded):
+        succeeded, queue = isinstance(outcome, Succeeded), held.delivery.queue
+        if not succeeded:
             self._quota.count_hidden(queue)
-        if self.intake[queue].fifo and not (isinstance(outcome, Succeeded) and held.deleted and not held.lease.over):
-            for follower in self.intake.take_group(queue, held.delivery.group):
-                self.dispatcher.give_back(follower)
-        self.intake.settled(held)
+        if held.delivery.group is not None:
+            if not (succeeded and held.deleted and not held.lease.over):
+                for follower in self.intake.take_group(queue, held.delivery.group):
+                    self.dispatcher.give_back(follower)
+            self.intake.settled(held)
         if isinstance(outcome, StoreDown | KeysDown):
             away = "job store" if isinstance(outcome, StoreDown) else "key service"
             self.poller.pause(f"the {away} does not answer", _STORE_PAUSE)

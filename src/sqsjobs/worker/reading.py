@@ -65,7 +65,8 @@ class Reading:
                 return Unknown("unknown-task", f"this worker has no task {job.task[:200]!r}")
             if job.callback is not None:
                 check_callback(self._callbacks, job.callback)
-            held.job = job = await self._sealing.completed(job)
+            if job.blob is not None:
+                held.job = job = await self._sealing.completed(job)
             held.arguments = task.codec.decode_arguments(job.arguments)
         except CallbackRefused as problem:
             return Unknown("callback-refused", str(problem))  # another worker may allow it, as during a deployment

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from sqsjobs.outcome import LostLease, Outcome, TimedOut
+from sqsjobs.worker.lease import Lease
 
 __all__ = ["Run"]
 
@@ -24,7 +25,7 @@ class Run:
         self.verdict: Outcome | None = None
         """What the attempt is to end as, if it does not end by itself first."""
         self.stop: Callable[[], object] | None = None
-        """What stops it now; set by `stopped_by`."""
+        """What stops it now; set by `begin`."""
         self._timer: asyncio.TimerHandle | None = None
 
     def end(self, verdict: Outcome) -> None:
@@ -35,6 +36,33 @@ class Run:
         if first and self.stop is not None:
             self.stop()
 
+    def depend_on(self, lease: Lease) -> None:
+        """End it when its lease is lost, or can be held no longer."""
+        lease.on_lost, lease.on_cap = self._lost, self._capped
+        if lease.lost:
+            self._lost(lease)
+
+    def _lost(self, lease: Lease) -> None:
+        self.end(LostLease(lease.lost))
+
+    def _capped(self, lease: Lease) -> None:
+        self.end(TimedOut(lease.clock.now() - lease.granted))
+
+    def begin(self, stop: Callable[[], object]) -> None:
+        """Let `stop` be what stops it, until it is `over`.
+
+        Raises:
+            CancelledError: if its end was asked for before.
+        """
+        if self.verdict is not None:
+            raise asyncio.CancelledError
+        self.stop = stop
+
+    def over(self) -> None:
+        """Neither stop it nor time it any more: it has ended."""
+        self.stop = None
+        self.limit(None)
+
     def limit(self, timeout: float | None) -> None:
         """End it as timed out in `timeout` seconds from now; None: let it take its time."""
         if self._timer is not None:
@@ -43,13 +71,19 @@ class Run:
         if timeout is not None:
             self._timer = asyncio.get_running_loop().call_later(timeout, self.end, TimedOut(timeout))
 
-    def stopped_by(self, stop: Callable[[], object]) -> AbstractContextManager[None]:
-        """Let `stop` be what stops the attempt within the block.
+    @contextmanager
+    def stopped_by(self, stop: Callable[[], object]) -> Iterator[None]:
+        """Let `stop` be what stops the attempt within the block, in place of what was.
 
         Raises:
             CancelledError: on entering, if its end was asked for before.
         """
-        return _Stoppable(self, stop)
+        before = self.stop
+        self.begin(stop)
+        try:
+            yield
+        finally:
+            self.stop = before
 
     def cancelled(self) -> bool:
         """Whether a cancellation that arrived in the current task was ours; if so it is taken back."""
@@ -59,21 +93,3 @@ class Run:
         if task is not None:
             task.uncancel()
         return True
-
-
-class _Stoppable(AbstractContextManager[None]):
-    """The block of `Run.stopped_by`; there is one in every attempt, and a generator would cost thrice as much."""
-
-    __slots__ = ("_before", "_run", "_stop")
-
-    def __init__(self, run: Run, stop: Callable[[], object]) -> None:
-        self._run = run
-        self._stop = stop
-
-    def __enter__(self) -> None:
-        if self._run.verdict is not None:
-            raise asyncio.CancelledError
-        self._before, self._run.stop = self._run.stop, self._stop
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._run.stop = self._before

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from itertools import compress
+from math import inf
 from random import Random
 from typing import Final, Generic, Self, TypeVar
 
@@ -119,15 +120,15 @@ class Settler:
         self._remember(held.delivery.message_id)
         held.lease.leaving = True
         queue = held.delivery.queue
-        deletes = await self._deletes.of(queue)
+        deletes = self._deletes.of(queue)
         urgent = is_fifo(queue)
 
         def attempt() -> Awaitable[EntryResult]:
             return deletes.submit_nowait(held.lease.handle, urgent=urgent)
 
-        problem = await self._until(attempt, _entry_problem, while_=lambda: not held.lease.over)
+        problem = await self._until(attempt, _entry_problem, held.lease)
         self._book.drop(held.lease)
-        return self._reported(held, "delete", problem)
+        return not problem or self._reported(held, "delete", problem)
 
     async def hide(self, held: Held, delay: float) -> bool:
         """Let the message be seen again after `delay` seconds (whole ones, never early).
@@ -139,7 +140,7 @@ class Settler:
             await asyncio.wrap_future(beat)
         if held.lease.over:
             return self._reported(held, "hide", held.lease.lost or "the lease is over")
-        changes = await self._changes.of(held.delivery.queue)
+        changes = self._changes.of(held.delivery.queue)
 
         async def attempt() -> EntryResult:
             asked_at, seconds = self._clock.now(), whole_seconds(delay)
@@ -150,7 +151,7 @@ class Settler:
                     held.lease.deadline = min(held.lease.deadline, asked_at + seconds)
                 raise
 
-        problem = await self._until(attempt, _entry_problem, while_=lambda: not held.lease.over)
+        problem = await self._until(attempt, _entry_problem, held.lease)
         return self._reported(held, "hide", problem)
 
     async def _change(self, queue: str, changes: Sequence[tuple[Lease, float]]) -> list[EntryResult]:
@@ -162,7 +163,8 @@ class Settler:
 
     def let_go(self, held: Held) -> None:
         """Extend the message's lease no more."""
-        self._book.drop(held.lease)
+        if not held.lease.retired:
+            self._book.drop(held.lease)
 
     async def copy_to_dead_letters(self, held: Held, disposition: DeadLetter, queue: str, *, attempts: int) -> bool:
         """Send an annotated copy to the dead-letter queue `queue`; False if it was not taken."""
@@ -213,25 +215,23 @@ class Settler:
             self._reported(held, "drop-payload", str(problem))
 
     async def _copy(self, held: Held, disposition: str, queue: str, message: OutgoingMessage) -> bool:
-        copies = await self._copies.of(queue)
+        copies = self._copies.of(queue)
         until = self._clock.now() + _COPY_FOR
 
         def attempt() -> Awaitable[SendResult]:
             return copies.submit_nowait(message)
 
-        problem = await self._until(
-            attempt, _send_problem, while_=lambda: not held.lease.over and self._clock.now() < until
-        )
+        problem = await self._until(attempt, _send_problem, held.lease, until)
         return self._reported(held, disposition, problem)
 
     async def _until(
         self,
         attempt: Callable[[], Awaitable[T]],
         problem_of: Callable[[T], EntryFailed | None],
-        *,
-        while_: Callable[[], bool],
+        lease: Lease,
+        until: float = inf,
     ) -> str:
-        """Try until it succeeds, can never succeed, or `while_` no longer holds; return the problem, or nothing."""
+        """Try until it succeeds, can never succeed, the lease is over or it is `until`; return the problem, or nothing."""
         pause = _RETRY_AFTER
         while True:
             try:
@@ -242,10 +242,10 @@ class Settler:
                 if failed is None:
                     return ""
                 problem, retryable = f"{failed.code}: {failed.problem}", failed.retryable
-            if not retryable or not while_():
+            if not retryable or lease.over or self._clock.now() >= until:
                 return problem
             await asyncio.sleep(pause * self._random.random())
-            if not while_():
+            if lease.over or self._clock.now() >= until:
                 return problem
             pause = min(pause * 2, _RETRY_MOST)
 
@@ -283,11 +283,11 @@ class PerQueue(Generic[I, T]):
         )
         self._batchers: dict[str, Batcher[I, T]] = {}
 
-    async def of(self, queue: str) -> Batcher[I, T]:
+    def of(self, queue: str) -> Batcher[I, T]:
         """Return the queue's batcher."""
         batcher = self._batchers.get(queue)
         if batcher is None:
-            batcher = self._batchers[queue] = await self._make(partial(self._call, queue)).__aenter__()
+            batcher = self._batchers[queue] = self._make(partial(self._call, queue)).open()
         return batcher
 
     async def aclose(self) -> None:
