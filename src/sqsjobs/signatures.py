@@ -79,7 +79,9 @@ def decoders_of(
         forbid_unknown_fields=True,
     )
     decode = msgspec.json.Decoder(struct, dec_hook=from_json).decode
-    given = _given if any(it.default is not it.empty for it in signature.parameters.values()) else msgspec.structs.asdict
+    given = (
+        _given if any(it.default is not it.empty for it in signature.parameters.values()) else msgspec.structs.asdict
+    )
     return Decoders(
         lambda raw: given(decode(raw)),
         msgspec.json.Decoder(hints.get("return", Any), dec_hook=from_json),

@@ -213,7 +213,7 @@ class LogObserver:
         self._log.warning("job overran its timeout in a thread", **_named(event.job), timeout=event.timeout)
 
     def _job_settled(self, event: ev.JobSettled) -> None:
-        if isinstance(event.outcome, Succeeded):  # most are, and `_job_ended` has told of it
+        if self._level > logging.DEBUG and isinstance(event.outcome, Succeeded):  # `_job_ended` has told of it
             return
         where = {"queue": event.queue, "job_id": event.job_id, "task": event.task and _short(event.task)}
         match event.outcome:

@@ -28,7 +28,8 @@ BUGS: Final = (
         edits=(
             Edit(
                 "worker/closing.py",
-                "        if not await self._claims.record(held, outcome, verdict):\n            return _LEAVE\n",
+                "        if self._claims.keeps_results and not await self._claims.record(held, outcome, verdict):\n"
+                "            return _LEAVE\n",
                 "",
             ),
             Edit(

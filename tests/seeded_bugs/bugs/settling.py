@@ -47,9 +47,8 @@ BUGS: Final = (
         edits=(
             Edit(
                 "worker/pipeline.py",
-                "        if self.intake[queue].fifo and not "
-                "(isinstance(outcome, Succeeded) and held.deleted and not held.lease.over):\n",
-                "        if self.intake[queue].fifo and held.lease.over:\n",
+                "            if not (succeeded and held.deleted and not held.lease.over):\n",
+                "            if held.lease.over:\n",
             ),
         ),
         tests=("tests/worker/test_fifo.py::test_followers_are_given_back_when_their_head_fails",),
@@ -61,7 +60,7 @@ BUGS: Final = (
         (
             Edit(
                 "worker/pipeline.py",
-                "(isinstance(outcome, Succeeded) and held.deleted and not held.lease.over):\n",
+                "(succeeded and held.deleted and not held.lease.over):\n",
                 "(isinstance(outcome, Succeeded | LostLease) or held.lease.over):\n",
             ),
             Edit(
