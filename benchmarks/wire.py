@@ -197,7 +197,7 @@ class Measurement:
     async def _receive(self, handles: list[list[str]]) -> int:
         asked = {
             "QueueUrl": self.queue, "MaxNumberOfMessages": 10, "VisibilityTimeout": 600, "WaitTimeSeconds": 0,
-            "MessageSystemAttributeNames": ["All"], "MessageAttributeNames": ["All"],
+            "MessageSystemAttributeNames": ["ApproximateReceiveCount", "SentTimestamp"], "MessageAttributeNames": ["All"],
         }  # fmt: skip
         made = 1
         while messages := (await self.call("ReceiveMessage", asked)).get("Messages"):

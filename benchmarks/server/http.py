@@ -90,12 +90,12 @@ class Connection(asyncio.Protocol):
         limit, wait = request.max_number_of_messages, request.wait_time_seconds
         given = queue.receive(limit, request.visibility_timeout)
         if given or not wait:
-            self._answer(received(given))
+            self._answer(received(given, request))
             return
 
         def give(found: Given) -> None:
             self._polling = None
-            self._answer(received(found))
+            self._answer(received(found, request))
 
         waiter = Waiter(limit, request.visibility_timeout, give)
         self._polling = queue, waiter

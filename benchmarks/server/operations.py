@@ -68,29 +68,39 @@ def _send(queue: Queue, asked_for: asked.SendMessage | asked.SendEntry) -> Answe
     return {"MessageId": message.message_id, "MD5OfMessageBody": message.digest}
 
 
-def received(given: list[tuple[str, Message]]) -> Answer:
-    """Return the answer to ReceiveMessage; without messages it has none, as SQS's."""
-    return {"Messages": [_shown(handle, message) for handle, message in given]} if given else {}
+def received(given: list[tuple[str, Message]], request: asked.ReceiveMessage) -> Answer:
+    """Return the answer to ReceiveMessage, with the attributes asked for; without messages it has none, as SQS's."""
+    names = {*request.attribute_names, *request.message_system_attribute_names}
+    with_attributes = bool(request.message_attribute_names)
+    shown = [_shown(handle, message, names, with_attributes=with_attributes) for handle, message in given]
+    return {"Messages": shown} if shown else {}
 
 
-def _shown(handle: str, message: Message) -> Answer:
+def _shown(handle: str, message: Message, names: set[str], *, with_attributes: bool) -> Answer:
     shown: Answer = {
         "MessageId": message.message_id,
         "ReceiptHandle": handle,
         "MD5OfBody": message.digest,
         "Body": message.body,
-        "Attributes": {
-            "SenderId": "AIDABENCHMARK",
-            "SentTimestamp": str(int(message.sent * 1000)),
-            "ApproximateReceiveCount": str(message.received),
-            "ApproximateFirstReceiveTimestamp": str(int(message.first_received * 1000)),
-        },
     }
-    if message.group is not None:
-        shown["Attributes"]["MessageGroupId"] = message.group
-    if message.attributes:
+    if names:
+        everything = _system_attributes(message)
+        shown["Attributes"] = (
+            everything if "All" in names else {name: everything[name] for name in everything.keys() & names}
+        )
+    if message.attributes and with_attributes:
         shown["MessageAttributes"] = message.attributes
     return shown
+
+
+def _system_attributes(message: Message) -> dict[str, str]:
+    return {
+        "SenderId": "AIDABENCHMARK",
+        "SentTimestamp": str(int(message.sent * 1000)),
+        "ApproximateReceiveCount": str(message.received),
+        "ApproximateFirstReceiveTimestamp": str(int(message.first_received * 1000)),
+        **({"MessageGroupId": message.group} if message.group is not None else {}),
+    }
 
 
 def delete_message(house: House, request: asked.DeleteMessage) -> Answer:

@@ -86,6 +86,9 @@ class ReceiveMessage(OfQueue):
     max_number_of_messages: int = 1
     visibility_timeout: int = 30
     wait_time_seconds: int = 0
+    attribute_names: list[str] = []
+    message_system_attribute_names: list[str] = []
+    message_attribute_names: list[str] = []
 
 
 class DeleteMessage(OfQueue):

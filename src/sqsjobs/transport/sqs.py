@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from math import ceil
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from sqsjobs.errors import ConfigurationError, QueueNotFound, TransportError, TransportUnavailable
 from sqsjobs.transport.address import SqsEndpoint
@@ -41,6 +41,14 @@ if TYPE_CHECKING:
     from sqsjobs.transport.sqs_client import Answer, SqsClient
 
 __all__ = ["Pools", "SqsTransport", "Timeouts", "Wire", "checked_wire", "queue_description"]
+
+_READ_ATTRIBUTES: Final = (
+    "ApproximateReceiveCount",
+    "SentTimestamp",
+    "ApproximateFirstReceiveTimestamp",
+    "MessageGroupId",
+)
+"""What a `Delivery` is made of; whoever asks for all has a sender, a trace and more to read with every message."""
 
 _D = TypeVar("_D")
 _F = TypeVar("_F")
@@ -174,7 +182,7 @@ class SqsTransport:
             MaxNumberOfMessages=limit,
             WaitTimeSeconds=seconds,
             VisibilityTimeout=ceil(visibility),
-            MessageSystemAttributeNames=["All"],
+            MessageSystemAttributeNames=_READ_ATTRIBUTES,
             MessageAttributeNames=["All"],
             **({"ReceiveRequestAttemptId": attempt_id} if attempt_id and is_fifo(queue) else {}),
         )
