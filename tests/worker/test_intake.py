@@ -140,10 +140,10 @@ def test_nothing_is_fetched_ahead_where_jobs_take_longer_than_a_second():
 
 
 @pytest.mark.parametrize(
-    ("pace", "ahead"), [(100, 13), (500, 25), (5000, 40)], ids=["slow", "faster", "never more than ten times the slots"]
+    ("pace", "ahead"), [(100, 15), (500, 35), (5000, 40)], ids=["slow", "faster", "never more than ten times the slots"]
 )
 def test_no_more_is_fetched_ahead_than_will_start_within_a_round_trip(pace, ahead):
-    """At half more than the pace at which jobs have ended, in a round trip of 20 ms, and ten, so that a receive is full."""
+    """At two and a half times the pace at which jobs have ended, in a round trip of 20 ms, and ten, so that a receive is full."""
     it = intake(WatchedQueue("a"), concurrency=4)
     busy(it, "a")
     ended_at_a_pace(it, seconds=0.0001, pace=pace)

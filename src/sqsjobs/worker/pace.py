@@ -20,8 +20,9 @@ _SMOOTHING: Final = 0.1
 """Weight of the newest value in the running means."""
 _RATE_OVER: Final = 0.05
 """Seconds over which ends are counted for their rate."""
-_HEADROOM: Final = 1.5
-"""How much faster than measured the next starts may come: what is fetched must never be what slows them down."""
+_HEADROOM: Final = 2.5
+"""How much faster than measured the next starts may come: what is fetched must never be what slows them down, and a queue
+that fills up far away must not take many round trips to be worked on at full speed."""
 MOST_AHEAD: Final = 10
 """What may be fetched ahead, in multiples of the slots."""
 _GATHER_SHARE: Final = 0.02
