@@ -11,7 +11,7 @@ class Reader:
     """Keeps what it is told."""
 
     def __init__(self) -> None:
-        self.heard = []
+        self.heard: list[object] = []
 
     def __call__(self, event) -> None:
         self.heard.append(event)
