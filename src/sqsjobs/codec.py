@@ -100,11 +100,12 @@ class TaskCodec:
             raise InvalidArguments(self.task, _blamed(arguments, error, self.redaction)) from None
         if b"null" in raw:  # what JSON makes of NaN, too
             self._refuse_non_finite(arguments)
+        decoders = self._decoders or self.resolve()
         try:
-            self.decode_arguments(raw)
-        except InvalidArguments:
+            decoders.check(raw)
+        except _UNDECODABLE as error:
             self._check_fits(args, kwargs)
-            raise
+            raise InvalidArguments(self.task, _located(error, decoders.redaction)) from None
         return raw
 
     def decode_arguments(self, raw: bytes) -> dict[str, Any]:

@@ -29,8 +29,9 @@ class NotYetDefined(ConfigurationError):
 
 @dataclass(frozen=True, slots=True)
 class Decoders:
-    """What makes arguments by name, and a result, of their JSON; and what of them nobody is shown."""
+    """What checks arguments in JSON, makes them by name, and makes a result; and what of all that nobody is shown."""
 
+    check: Callable[[bytes], object]
     arguments: Callable[[bytes], dict[str, Any]]
     result: msgspec.json.Decoder[Any]
     redaction: Redaction
@@ -67,7 +68,8 @@ def decoders_of(
         ConfigurationError: if one has no JSON form, or `redact` names no parameter.
     """
     if not function or not signature:
-        return Decoders(msgspec.json.Decoder(dict[str, Any]).decode, msgspec.json.Decoder(Any), Redaction({}))
+        anything = msgspec.json.Decoder(dict[str, Any]).decode
+        return Decoders(anything, anything, msgspec.json.Decoder(Any), Redaction({}))
     hints = dict.fromkeys(signature.parameters, Any) | _type_hints(function, task)
     _check_redacted(redact, signature, task)
     for name, hint in hints.items():
@@ -83,6 +85,7 @@ def decoders_of(
         _given if any(it.default is not it.empty for it in signature.parameters.values()) else msgspec.structs.asdict
     )
     return Decoders(
+        decode,
         lambda raw: given(decode(raw)),
         msgspec.json.Decoder(hints.get("return", Any), dec_hook=from_json),
         Redaction(hints, redact),
