@@ -52,7 +52,7 @@ ledger: $(VENV)/.dev ## all long forms, and one ledger of what they found: make 
 		$(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
 
 .PHONY: bench
-bench: $(VENV)/.dev $(BENCH_VENV)/.bench ## what a job costs, beside others: make bench [ROUNDS=5] [WORKLOADS=drain,latency] [CONTESTANTS=sqsjobs,bare]
+bench: $(VENV)/.dev $(BENCH_VENV)/.own ## what a job costs, beside others: make bench [ROUNDS=5] [WORKLOADS=drain,latency] [CONTESTANTS=sqsjobs,bare]
 	$(BIN)/python -m benchmarks $(foreach it,ROUNDS WORKLOADS CONTESTANTS SCALE,$(if $($(it)),--$(call lower,$(it)) '$($(it))')) \
 		$(if $(WORKLOADS)$(CONTESTANTS)$(SCALE),,--write)
 
@@ -63,7 +63,7 @@ fuzz: $(VENV)/.dev ## wrong messages by the million: make fuzz [INPUTS=number] [
 		$(if $(LEDGER),--ledger '$(LEDGER)')
 
 .PHONY: bench-profile
-bench-profile: $(VENV)/.dev $(BENCH_VENV)/.bench ## where each microsecond of a job that does nothing goes
+bench-profile: $(VENV)/.dev $(BENCH_VENV)/.own ## where each microsecond of a job that does nothing goes
 	$(BIN)/python -m benchmarks.profile_noop --write
 
 .PHONY: bench-steps
@@ -157,6 +157,14 @@ $(BENCH_VENV)/.bench: requirements/bench.txt $(VENV)/pyvenv.cfg
 	@$(BIN)/python -m venv --clear $(BENCH_VENV)
 	@$(BENCH_VENV)/bin/python -m pip --quiet --disable-pip-version-check install --no-deps --require-hashes \
 		--requirement requirements/bench.txt
+	@touch $@
+
+$(BENCH_VENV)/.own: requirements/runtime.txt pyproject.toml $(BENCH_VENV)/.bench
+	@$(BIN)/python -m venv --clear $(BENCH_VENV)/own
+	@sed -n '/^uvloop==/,/[^\\]$$/p' requirements/bench.txt >$(BENCH_VENV)/uvloop.txt
+	@$(BENCH_VENV)/own/bin/python -m pip --quiet --disable-pip-version-check install --no-deps --require-hashes \
+		--requirement requirements/runtime.txt --requirement $(BENCH_VENV)/uvloop.txt
+	@$(BENCH_VENV)/own/bin/python -m pip --quiet --disable-pip-version-check install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 define install

@@ -27,10 +27,11 @@ __all__ = [
     "Setting",
 ]
 
-OWN = sys.executable
-"""Python with sqsjobs."""
 OTHERS = str(ROOT / ".venv-bench" / "bin" / "python")
 """Python with the other contestants, which `make bench` installs."""
+_INSTALLED = ROOT / ".venv-bench" / "own" / "bin" / "python"
+OWN = str(_INSTALLED) if _INSTALLED.exists() else sys.executable
+"""Python with sqsjobs as its users install it, with uvloop; without `make bench`, the one that the tests have."""
 
 
 @dataclass(frozen=True, slots=True)
