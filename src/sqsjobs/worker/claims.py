@@ -75,7 +75,10 @@ class Claims:
         random: Random,
     ) -> None:
         self._store = store if tracking != "off" else None
-        self._follows = self._store is not None and follows(tracking)
+        self.keeps_results: bool = self._store is not None
+        """Whether the end of a job is recorded."""
+        self.counts_attempts: bool = self.keeps_results and follows(tracking)
+        """Whether attempts are counted in the store; else the receive count stands for them."""
         self._worker = worker
         self._grace = grace
         self._tell = observer
@@ -86,16 +89,6 @@ class Claims:
         self._failed_at = -inf
 
     @property
-    def counts_attempts(self) -> bool:
-        """Whether attempts are counted in the store; else the receive count stands for them."""
-        return self._follows
-
-    @property
-    def keeps_results(self) -> bool:
-        """Whether the end of a job is recorded."""
-        return self._store is not None
-
-    @property
     def failing(self) -> str:
         """Why the store did not answer the last time, or empty; a minute old it says nothing any more."""
         return self._problem if self._clock.now() < self._failed_at + _NEWS else ""
@@ -103,7 +96,7 @@ class Claims:
     async def claim(self, held: Held) -> Outcome | None:
         """Claim the job for an attempt; return why it may not start, or None if it may."""
         store, job = self._store, held.job
-        if store is None or not self._follows or job is None:
+        if store is None or not self.counts_attempts or job is None:
             return None
         now = self._claimed_at = self._moment()
         request = ClaimRequest(
@@ -153,7 +146,7 @@ class Claims:
         """Record what became of the job; False if another claim has superseded this one, or the store stayed away."""
         if self._store is None or held.job is None or verdict.status is None:
             return True
-        if not self._follows:
+        if not self.counts_attempts:
             return not verdict.status.ended or await self._record_end(held, outcome, verdict)
         if not held.epoch:
             return True  # it never ran here: the record stays as it is

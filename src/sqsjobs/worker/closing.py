@@ -61,7 +61,7 @@ class Closing:
         queues: Mapping[str, QueueDescription],
         claims: Claims,
         settler: Settler,
-        notices: Notices,
+        notices: Notices | None,
         options: WorkerOptions,
         sends_anew: bool,
         in_flight_share: Mapping[str, float],
@@ -108,8 +108,9 @@ class Closing:
 
         The dead letter names that claim's epoch, by which it opens the record again when it is sent back.
         """
-        ends = verdict.status is not None and verdict.status.ended
-        return ends and self._claims.counts_attempts and not held.epoch
+        if not self._claims.counts_attempts or held.epoch:
+            return False
+        return verdict.status is not None and verdict.status.ended
 
     async def _carry_out(self, held: Held, outcome: Outcome, verdict: Verdict) -> Disposition:
         if isinstance(verdict.disposition, _COPIED) and not await self._copied(held, verdict):
@@ -117,7 +118,8 @@ class Closing:
             verdict = Verdict(Hide(_AFTER_FAILED_COPY), status, verdict.attempt_back)
         if self._claims.keeps_results and not await self._claims.record(held, outcome, verdict):
             return _LEAVE
-        if self._is_told_of(held) and not await self._notices.send(held, outcome, verdict):
+        notices = self._notices
+        if notices and notices.concern(held) and not await notices.send(held, outcome, verdict):
             verdict = Verdict(Hide(_AFTER_FAILED_COPY))
         match verdict.disposition:
             case Delete() | DeadLetter() | Resend():
@@ -130,9 +132,6 @@ class Closing:
             case Leave():
                 done = True
         return verdict.disposition if done else _LEAVE
-
-    def _is_told_of(self, held: Held) -> bool:
-        return held.wants_callback or self._notices.ended(held.delivery.message_id) is not None
 
     async def _copied(self, held: Held, verdict: Verdict) -> bool:
         """Send what another queue is to keep before anything is recorded or deleted: at worst it is there twice."""

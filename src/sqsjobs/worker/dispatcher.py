@@ -63,7 +63,7 @@ class Dispatcher:
         executor: Executor,
         closing: Closing,
         settler: Settler,
-        notices: Notices,
+        notices: Notices | None,
         book: LeaseBook,
         switchboard: Switchboard | None,
         options: WorkerOptions,
@@ -116,7 +116,8 @@ class Dispatcher:
         held = Held(delivery, self._book.grant(delivery, asked_at))
         self._lives[held] = None
         self._newest[delivery.message_id] = held
-        if not is_fifo(delivery.queue) and (ended := self._was_done(held)):  # the next of a group has to wait for it
+        fifo = delivery.group is not None and is_fifo(delivery.queue)
+        if not fifo and (ended := self._was_done(held)):  # the next of a group has to wait for it
             self._spawn(held, self._settle(held, ended))
             return None
         return held
@@ -179,8 +180,9 @@ class Dispatcher:
     def _was_done(self, held: Held) -> AlreadyEnded | None:
         """What was done here, and could not be deleted, or be told of, needs no second run."""
         message_id = held.delivery.message_id
-        done = self._settler.is_done(message_id)
-        return AlreadyEnded(JobStatus.SUCCEEDED) if done else self._notices.ended(message_id)
+        if self._settler.is_done(message_id):
+            return AlreadyEnded(JobStatus.SUCCEEDED)
+        return self._notices.ended(message_id) if self._notices else None
 
     def _lapsed(self, held: Held) -> Outcome | None:
         """What waited for so long that its lease ended may be somebody else's by now."""
@@ -206,7 +208,9 @@ class Dispatcher:
         assert task is not None
         if self._is_convicted(task, held.crashes):
             return CrashLimitReached(held.crashes)
-        return Overdelivered(held.delivery.receive_count) if held.attempt > task.retry.max_attempts else None
+        if held.attempt > task.retry.max_attempts:
+            return Overdelivered(held.delivery.receive_count)
+        return _INTERRUPTED if held.lease.over else None
 
     def _is_convicted(self, task: Task[..., Any], crashes: int) -> bool:
         """Whether a job has crashed too often to run again.
@@ -223,7 +227,7 @@ class Dispatcher:
         job, task = held.job, held.task
         assert job is not None
         assert task is not None
-        if self.interrupted.is_set() or held.lease.over:
+        if self.interrupted.is_set():
             return _INTERRUPTED
         held.run = run = Run()
         if self._switchboard is not None:

@@ -31,17 +31,21 @@ class Notices:
     """Sends the jobs that post callbacks.
 
     Args:
-        callbacks: where they may go; None for nowhere.
+        callbacks: where they may go.
         claims: knows how jobs have ended.
         settler: sends.
     """
 
-    def __init__(self, callbacks: Callbacks | None, *, claims: Claims, settler: Settler, clock: Clock) -> None:
+    def __init__(self, callbacks: Callbacks, claims: Claims, settler: Settler, clock: Clock) -> None:
         self._callbacks = callbacks
         self._claims = claims
         self._settler = settler
         self._clock = clock
         self._owed = Owed()
+
+    def concern(self, held: Held) -> bool:
+        """Whether there may be something to `send` of the message in hand."""
+        return held.wants_callback or held.delivery.message_id in self._owed.debts
 
     def ended(self, message_id: str) -> AlreadyEnded | None:
         """How the job in this message has ended here, if its callback could not be sent: it need not run again for that."""
@@ -65,7 +69,7 @@ class Notices:
     async def _due(self, held: Held, outcome: Outcome, verdict: Verdict) -> Job | None:
         """Return the callback's job, or None if there is nothing to tell."""
         job, callbacks = held.job, self._callbacks
-        if job is None or job.callback is None or callbacks is None or not self._is_end(held, outcome, verdict):
+        if job is None or job.callback is None or not self._is_end(held, outcome, verdict):
             return None
         try:
             callbacks.check(job.callback)

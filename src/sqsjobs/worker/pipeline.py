@@ -149,7 +149,7 @@ class Pipeline:
             self.intake, around.transport, options, self._received, observer=tell, clock=clock, random=random
         )
         self._quota = Quota(around.transport)
-        notices = Notices(around.callbacks, claims=self._claims, settler=self.settler, clock=clock)
+        notices = Notices(around.callbacks, self._claims, self.settler, clock) if around.callbacks else None
         closing = Closing(
             queues=queues,
             claims=self._claims,

@@ -121,7 +121,7 @@ class Settler:
         held.lease.leaving = True
         queue = held.delivery.queue
         deletes = self._deletes.of(queue)
-        urgent = is_fifo(queue)
+        urgent = held.delivery.group is not None and is_fifo(queue)
 
         def attempt() -> Awaitable[EntryResult]:
             return deletes.submit_nowait(held.lease.handle, urgent=urgent)
