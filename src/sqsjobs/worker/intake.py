@@ -19,7 +19,7 @@ from sqsjobs.worker.pace import Pace
 
 __all__ = ["Intake", "Poll", "QueueIntake"]
 
-_MOST_POLLS: Final = 96
+_MOST_POLLS: Final = 64
 """Receives under way at once for one queue; a transport to SQS has connections for more (`Pools.poll`)."""
 
 
