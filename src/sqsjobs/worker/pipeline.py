@@ -6,48 +6,33 @@ Here is when to poll, when to start and how to stop; what those are is in the st
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import copy_context
-from dataclasses import dataclass
-from random import Random
 from typing import Final
 
 from anyio import create_task_group, move_on_after
 
-from sqsjobs.callbacks import Callbacks
-from sqsjobs.clock import Clock
-from sqsjobs.context import Middleware
-from sqsjobs.events import Observer, WorkerReady, WorkerStopping
-from sqsjobs.observability.levels import LogLines
+from sqsjobs.events import WorkerReady, WorkerStopping
 from sqsjobs.outcome import KeysDown, Outcome, StoreDown, Succeeded
-from sqsjobs.registry import Registry
-from sqsjobs.sealing import Sealing
-from sqsjobs.store.base import JobStore
-from sqsjobs.store.tracking import Tracking
-from sqsjobs.transport.base import Delivery, QueueDescription, Transport
+from sqsjobs.transport.base import Delivery, QueueDescription
 from sqsjobs.worker.cancellations import Cancellations
-from sqsjobs.worker.claims import Claims
-from sqsjobs.worker.closing import Closing
-from sqsjobs.worker.dispatcher import Dispatcher
-from sqsjobs.worker.executor import Executor
 from sqsjobs.worker.health import Health, Signs
-from sqsjobs.worker.heartbeat import Heart
 from sqsjobs.worker.held import Held
 from sqsjobs.worker.intake import Intake
-from sqsjobs.worker.lease import LeaseBook
-from sqsjobs.worker.line import Switchboard
-from sqsjobs.worker.notices import Notices
-from sqsjobs.worker.options import WatchedQueue, WorkerOptions
 from sqsjobs.worker.poller import Poller
-from sqsjobs.worker.processes import ProcessPool
 from sqsjobs.worker.quota import Quota
-from sqsjobs.worker.reading import Reading
-from sqsjobs.worker.settler import Settler
+from sqsjobs.worker.stages import (
+    Surroundings,
+    claims_in,
+    dispatcher_in,
+    executor_in,
+    heart_in,
+    lease_book_in,
+    settler_in,
+)
 from sqsjobs.worker.stopping import Stop
-from sqsjobs.worker.watchdog import Watchdog
 
-__all__ = ["Pipeline", "Surroundings"]
+__all__ = ["Pipeline"]
 
 _INTERRUPTED: Final = 1.0
 """Seconds for which the message of a job that was interrupted stays hidden, so that two runs do not meet."""
@@ -63,28 +48,6 @@ _STORE_PAUSE: Final = 5.0
 _IN_HAND_SPARE: Final = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a worker is built from; see `Worker` for each."""
-
-    worker: str
-    registry: Registry
-    transport: Transport
-    sealing: Sealing
-    callbacks: Callbacks | None
-    store: JobStore | None
-    tracking: Tracking
-    queues: tuple[WatchedQueue, ...]
-    options: WorkerOptions
-    observer: Observer
-    middleware: tuple[Middleware, ...]
-    app_path: str | None
-    app_changes: Mapping[str, str]
-    child_logs: LogLines | None
-    clock: Clock
-    random: Random
-
-
 class Pipeline:
     """Poller, intake, dispatcher, executor, settler and heart of one worker.
 
@@ -92,93 +55,35 @@ class Pipeline:
     """
 
     def __init__(self, around: Surroundings, queues: Mapping[str, QueueDescription], stop: Stop) -> None:
-        options, clock, random, tell = around.options, around.clock, around.random, around.observer
         self._around = around
-        self._options = options
+        self._options = around.options
         self._stop = stop
-        book = LeaseBook(visibility=options.visibility, interval=options.beat_every, clock=clock, random=random)
-        watchdog = Watchdog(
-            warn_after=options.lag_warning, alarm_after=options.visibility / 3, observer=tell, clock=clock
-        )
-        self.heart = Heart(
-            book,
-            notify=_notifier(),
-            watchdog=watchdog,
-            stall_limit=options.stall_limit,
-            observer=tell,
-            clock=clock,
-        )
-        self.settler = Settler(
-            transport=around.transport,
-            sealing=around.sealing,
-            book=book,
-            delete_linger=options.delete_linger,
-            annotate_errors=options.annotate_errors,
-            worker=around.worker,
-            observer=tell,
-            clock=clock,
-            random=random,
-        )
-        self._claims = Claims(
-            around.store,
-            around.tracking,
-            worker=around.worker,
-            grace=options.result_grace,
-            observer=tell,
-            clock=clock,
-            random=random,
-        )
-        self.executor = Executor(
-            threads=options.threads or options.concurrency,
-            processes=ProcessPool(
-                options.processes or os.cpu_count() or 1,
-                around.app_path,
-                around.app_changes,
-                around.child_logs,
-                options.child_variables,
-            ),
-            middleware=around.middleware,
-            keeps_results=self._claims.keeps_results,
-            result_bytes=options.result_bytes,
-            crash_limit=options.crash_limit,
-            observer=tell,
-            clock=clock,
-        )
-        self.intake = Intake(around.queues, options)
+        book = lease_book_in(around)
+        self.heart = heart_in(around, book, _notifier())
+        self.settler = settler_in(around, book)
+        self._claims = claims_in(around)
+        self.executor = executor_in(around, keeps_results=self._claims.keeps_results)
+        self.intake = Intake(around.queues, around.options)
         self.poller = Poller(
-            self.intake, around.transport, options, self._received, observer=tell, clock=clock, random=random
+            self.intake,
+            around.transport,
+            around.options,
+            self._received,
+            observer=around.observer,
+            clock=around.clock,
+            random=around.random,
         )
         self._quota = Quota(around.transport)
-        notices = Notices(around.callbacks, self._claims, self.settler, clock) if around.callbacks else None
-        closing = Closing(
-            queues=queues,
-            claims=self._claims,
-            settler=self.settler,
-            notices=notices,
-            options=options,
-            sends_anew=around.sealing.can_seal,
-            in_flight_share=self._quota.shares,
-            observer=tell,
-            clock=clock,
-            random=random,
-        )
-        self.dispatcher = Dispatcher(
-            reading=Reading(around.registry, around.sealing, around.callbacks, observer=tell, clock=clock),
-            queues=queues,
+        self.dispatcher = dispatcher_in(
+            around,
+            queues,
+            book,
             claims=self._claims,
             executor=self.executor,
-            closing=closing,
             settler=self.settler,
-            notices=notices,
-            book=book,
-            switchboard=Switchboard(around.store if self._claims.counts_attempts else None, observer=tell, clock=clock)
-            if self._claims.keeps_results
-            else None,
-            options=options,
+            in_flight_share=self._quota.shares,
             ended=self._job_ended,
             settled=self._message_settled,
-            observer=tell,
-            clock=clock,
         )
         self._over = False
         self._home = copy_context()

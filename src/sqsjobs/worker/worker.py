@@ -32,7 +32,8 @@ from sqsjobs.worker.health import Health, Signs
 from sqsjobs.worker.heartbeat import beating_in_thread
 from sqsjobs.worker.inspection import inspect_queues
 from sqsjobs.worker.options import WatchedQueue, WorkerOptions
-from sqsjobs.worker.pipeline import Pipeline, Surroundings
+from sqsjobs.worker.pipeline import Pipeline
+from sqsjobs.worker.stages import Surroundings
 from sqsjobs.worker.stopping import Stop
 
 __all__ = ["Lifespan", "Worker"]
