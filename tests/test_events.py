@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from unittest.mock import MagicMock, Mock
+
+import pytest
+
 from sqsjobs.events import HeartbeatSent, PollCompleted, fan_out
 
 BEAT, POLL = HeartbeatSent("emails", 3), PollCompleted("emails", 10, 0.1)
@@ -28,6 +32,12 @@ def test_an_observer_is_told_of_everything_or_of_the_kinds_that_it_names():
         tell(event)
     assert everything.heard == [BEAT, POLL, BEAT]
     assert beats.heard == [BEAT, BEAT]
+
+
+@pytest.mark.parametrize("observer", [Mock(), MagicMock(), Mock(kinds=None)], ids=["mock", "magic mock", "none"])
+def test_what_is_no_collection_names_no_kinds(observer):
+    fan_out([observer])(BEAT)
+    observer.assert_called_once_with(BEAT)
 
 
 def test_an_observer_that_raises_is_reported_once_and_disturbs_nobody(capsys):

@@ -49,6 +49,18 @@ def test_a_bomb_costs_little_time_and_memory(bomb):
     assert most < 4 * len(bomb.encode())
 
 
+@pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
+def test_a_small_bomb_costs_little_memory(bomb):
+    """What is kept whatever the size, the pieces of a chunk, is less than 128 KiB."""
+    text = bomb[:65_536]
+    tracemalloc.start()
+    with suppress(EnvelopeOverLimit):
+        check_text(text)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 4 * len(text.encode()) + 131_072
+
+
 def depth(levels: int) -> str:
     return "[" * levels + "]" * levels
 

@@ -30,7 +30,7 @@ __all__ = [
 OTHERS = str(ROOT / ".venv-bench" / "bin" / "python")
 """Python with the other contestants, which `make bench` installs."""
 _INSTALLED = ROOT / ".venv-bench" / "own" / "bin" / "python"
-OWN = str(_INSTALLED) if _INSTALLED.exists() else sys.executable
+OWN = str(_INSTALLED) if (ROOT / ".venv-bench" / ".own").exists() else sys.executable
 """Python with sqsjobs as its users install it, with uvloop; without `make bench`, the one that the tests have."""
 
 

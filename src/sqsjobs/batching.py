@@ -26,7 +26,7 @@ class Batcher(Generic[I, O]):
     than `concurrency` flushes are under way; otherwise it gathers until one ends. With a `linger`, a batch goes
     at the first of: full, as old as `linger`, or joined by an urgent item.
 
-    Enter it on the loop where it is used. Leaving flushes what waits, and ends when all flushes have ended.
+    Enter it, or `open` it, on the loop where it is used. Leaving flushes what waits, and ends when all flushes have ended.
 
     Args:
         flush: carries a batch out; one result per item, in order. What it raises, every item of the batch gets.
@@ -66,7 +66,7 @@ class Batcher(Generic[I, O]):
         return f"<Batcher: {len(self._waiting)} waiting, {len(self._flushes)} flushes under way>"
 
     def open(self) -> Self:
-        """Take items from now on, on the running loop; for those who leave it otherwise than by ``async with``."""
+        """Take items from now on, on the running loop, until `aclose`."""
         self._loop = asyncio.get_running_loop()
         return self
 
@@ -74,6 +74,10 @@ class Batcher(Generic[I, O]):
         return self.open()
 
     async def __aexit__(self, *exc_info: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Take no more, flush what waits, and return when all flushes have ended."""
         self._closed = True
         try:
             self._start_due()
@@ -98,10 +102,10 @@ class Batcher(Generic[I, O]):
         """Put `item` into a batch; the future has its result. Cancel it before the flush, and it is left out.
 
         Raises:
-            RuntimeError: outside the batcher's ``async with``.
+            RuntimeError: before it is opened, and after it is closed.
         """
         if self._loop is None or self._closed:
-            raise RuntimeError("the batcher is not open: submit inside its `async with`")
+            raise RuntimeError("the batcher is not open, or closed again: submit inside its `async with`")
         size = self._size(item) if self._size else 0
         due = self._loop.time() + self._linger if self._linger else 0.0
         entry: _Entry[I, O] = _Entry(item, size, due, self._loop.create_future())
@@ -124,7 +128,8 @@ class Batcher(Generic[I, O]):
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
-            self._next = self._loop.create_task(self._carry_out())
+            # Not `create_task`: an eager task factory would begin it before it counts as under way.
+            self._next = asyncio.Task(self._carry_out(), loop=self._loop)
             self._flushes.add(self._next)
             self._next.add_done_callback(self._flush_ended)
         elif self._timer is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -296,20 +296,21 @@ Event: TypeAlias = (
 """Everything that is told."""
 
 Observer: TypeAlias = Callable[[Event], None]
-"""A reader of events. It may be called from the heartbeat thread as well as from the event loop's."""
+"""A reader of events. It may be called from the heartbeat thread as well as from the event loop's. One with an attribute
+`kinds = (JobEnded, ...)` is told of events of exactly those classes."""
 
 
 def fan_out(observers: Iterable[Observer]) -> Observer:
     """Return an observer that tells all of `observers`; one that raises does not disturb the others.
 
-    An observer with an attribute `kinds`, a collection of classes of events, is told of those alone.
+    An observer with an attribute `kinds`, a set, tuple or list of classes of events, is told of exactly those.
     """
-    readers = tuple(observers)
+    readers = [(observer, _kinds_of(observer)) for observer in observers]
     by_kind: dict[type, tuple[Observer, ...]] = {}
     reported: set[Observer] = set()
 
     def readers_of(kind: type) -> tuple[Observer, ...]:
-        by_kind[kind] = tuple(reader for reader in readers if kind in getattr(reader, "kinds", (kind,)))
+        by_kind[kind] = tuple(reader for reader, kinds in readers if kinds is None or kind in kinds)
         return by_kind[kind]
 
     def tell(event: Event) -> None:
@@ -325,3 +326,9 @@ def fan_out(observers: Iterable[Observer]) -> Observer:
                     )
 
     return tell
+
+
+def _kinds_of(observer: Observer) -> frozenset[type] | None:
+    """Return the kinds that an observer names, or None; a mock has every attribute, and names none."""
+    kinds = getattr(observer, "kinds", None)
+    return frozenset(kinds) if isinstance(kinds, Set | tuple | list) else None

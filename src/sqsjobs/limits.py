@@ -31,7 +31,7 @@ _SMALL: Final = MAX_DIGITS
 """Characters in which there can be neither too many digits nor too many items."""
 _MOST_QUOTES: Final = 4 * MAX_ITEMS
 """An item has two strings at most, its name and its value."""
-_CHUNK: Final = 16_384
+_CHUNK: Final = 8192
 
 _TOO_MANY_DIGITS: Final = b"0" * (MAX_DIGITS + 1)
 _DIGITS: Final = bytes(ord("0") if chr(byte).isdigit() and byte < 128 else ord(" ") for byte in range(256))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 
 import pytest
 import uvloop
@@ -193,6 +194,20 @@ async def test_a_cancelled_exit_leaves_nobody_waiting():
     done, pending = await asyncio.wait(futures)
     assert not pending
     assert all(future.cancelled() for future in done)
+
+
+if sys.version_info >= (3, 12):  # before, no task begins before its turn
+
+    async def test_an_eager_task_factory_changes_neither_the_order_nor_the_number_of_flushes():
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+        flushes = Flushes(gated=True)
+        async with Batcher(flushes, concurrency=1) as batcher:
+            futures = [batcher.submit_nowait(n) for n in range(25)]
+            assert await flushes.started.get() == list(range(10))
+            for _ in range(3):
+                flushes.gates.release()
+            assert await asyncio.gather(*futures) == [n * 10 for n in range(25)]
+        assert flushes.batches == [list(range(10)), list(range(10, 20)), list(range(20, 25))]
 
 
 async def test_submitting_outside_the_batcher_is_an_error():

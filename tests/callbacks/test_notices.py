@@ -346,13 +346,13 @@ def test_no_more_is_owed_than_there_is_room_for():
     owed = Owed(most_bytes=10_000)
     for n in range(100):
         owed.keep(f"m{n % 90}", debt(n, 1000))
-    assert [owed.debts.get(f"m{n}") for n in range(5, 10)] == [None, *(debt(n, 1000) for n in range(96, 100))]
+    assert [owed.get(f"m{n}") for n in range(5, 10)] == [None, *(debt(n, 1000) for n in range(96, 100))]
     for n in range(90):
         owed.drop(f"m{n}")
     owed.keep("huge", debt(1, 10_000))
     assert len(owed) == 0
     owed.keep("m", debt(2, 8000))
-    assert owed.debts.get("m") == debt(2, 8000)
+    assert owed.get("m") == debt(2, 8000)
 
 
 def debt(n: int, size: int) -> Debt:

@@ -117,7 +117,7 @@ class Lane:
 
     async def aclose(self) -> None:
         """Send what waits, and end when all is answered."""
-        await self._batcher.__aexit__()
+        await self._batcher.aclose()
 
     def submit(self, entry: Outgoing) -> asyncio.Future[Answer]:
         """Put the message into a batch; the future has what became of this try, from which `deliver` goes on."""

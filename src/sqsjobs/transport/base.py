@@ -157,6 +157,11 @@ class Delivery(msgspec.Struct, frozen=True, gc=False):
     group: str | None = None
     attributes: Mapping[str, str] = NO_ATTRIBUTES
 
+    @property
+    def fifo_group(self) -> str | None:
+        """The group in whose order it comes; None on a standard queue, whose groups have no order."""
+        return self.group if self.group is not None and is_fifo(self.queue) else None
+
     def __repr__(self) -> str:  # a receipt handle is a right over the message, and its body belongs into no log
         return f"<Delivery {self.receive_count} of message {self.message_id} on queue {self.queue!r}>"
 

@@ -113,7 +113,8 @@ class Closing:
         return verdict.status is not None and verdict.status.ended
 
     async def _carry_out(self, held: Held, outcome: Outcome, verdict: Verdict) -> Disposition:
-        if isinstance(verdict.disposition, _COPIED) and not await self._copied(held, verdict):
+        wanted = verdict.disposition
+        if isinstance(wanted, _COPIED) and not await self._copied(held, verdict, wanted):
             status = JobStatus.RETRYING if verdict.status else None
             verdict = Verdict(Hide(_AFTER_FAILED_COPY), status, verdict.attempt_back)
         if self._claims.keeps_results and not await self._claims.record(held, outcome, verdict):
@@ -133,10 +134,10 @@ class Closing:
                 done = True
         return verdict.disposition if done else _LEAVE
 
-    async def _copied(self, held: Held, verdict: Verdict) -> bool:
+    async def _copied(self, held: Held, verdict: Verdict, disposition: DeadLetter | Resend) -> bool:
         """Send what another queue is to keep before anything is recorded or deleted: at worst it is there twice."""
-        match verdict.disposition:
-            case DeadLetter(reason, detail) as disposition:
+        match disposition:
+            case DeadLetter(reason, detail):
                 queue = self._queues[held.delivery.queue].dead_letter_queue
                 assert queue is not None
                 attempts = max(0, held.attempt - verdict.attempt_back)
@@ -144,10 +145,8 @@ class Closing:
                 if sent:
                     self._tell_dead_lettered(held, reason, detail)
                 return sent
-            case Resend() as disposition:
+            case Resend():
                 return await self._settler.send_anew(held, disposition, attempts=self._used(held, verdict))
-            case _:
-                return True
 
     def _used(self, held: Held, verdict: Verdict) -> int:
         """Return the attempts that a message sent anew must carry, where no store counts them."""

@@ -24,7 +24,7 @@ from sqsjobs.outcome import (
     Unstarted,
 )
 from sqsjobs.task import Task
-from sqsjobs.transport.base import Delivery, QueueDescription, is_fifo
+from sqsjobs.transport.base import Delivery, QueueDescription
 from sqsjobs.worker.claims import Claims
 from sqsjobs.worker.closing import Closing
 from sqsjobs.worker.executor import Attempt, Executor
@@ -116,8 +116,7 @@ class Dispatcher:
         held = Held(delivery, self._book.grant(delivery, asked_at))
         self._lives[held] = None
         self._newest[delivery.message_id] = held
-        fifo = delivery.group is not None and is_fifo(delivery.queue)
-        if not fifo and (ended := self._was_done(held)):  # the next of a group has to wait for it
+        if delivery.fifo_group is None and (ended := self._was_done(held)):  # the next of a group has to wait for it
             self._spawn(held, self._settle(held, ended))
             return None
         return held
@@ -151,8 +150,11 @@ class Dispatcher:
 
         It is in no task group: a thread that never ends must not hold up the worker's end.
         """
-        held.life = asyncio.get_running_loop().create_task(
-            life, name=f"message {held.delivery.message_id}", context=self._home.copy()
+        held.life = asyncio.Task(  # not `create_task`: an eager task factory would begin it before `held` has it
+            life,
+            loop=asyncio.get_running_loop(),
+            name=f"message {held.delivery.message_id}",
+            context=self._home.copy(),
         )
 
     # The steps

@@ -45,17 +45,17 @@ class Notices:
 
     def concern(self, held: Held) -> bool:
         """Whether there may be something to `send` of the message in hand."""
-        return held.wants_callback or held.delivery.message_id in self._owed.debts
+        return held.wants_callback or self._owed.get(held.delivery.message_id) is not None
 
     def ended(self, message_id: str) -> AlreadyEnded | None:
         """How the job in this message has ended here, if its callback could not be sent: it need not run again for that."""
-        debt = self._owed.debts.get(message_id)
+        debt = self._owed.get(message_id)
         return debt.ended if debt else None
 
     async def send(self, held: Held, outcome: Outcome, verdict: Verdict) -> bool:
         """Send the callback's job, if the job in hand has ended and wants one; False if that could not be done now."""
         message_id = held.delivery.message_id
-        debt = self._owed.debts.get(message_id)
+        debt = self._owed.get(message_id)
         notice = debt.notice if debt else await self._due(held, outcome, verdict)
         if notice is None:
             return True

@@ -36,29 +36,29 @@ class Debt:
 
 
 class Owed:
-    """Debts by message id; beyond `most_bytes` the oldest are forgotten.
-
-    Attributes:
-        debts: what is owed, by message id.
-    """
+    """Debts by message id; beyond `most_bytes` the oldest are forgotten."""
 
     def __init__(self, most_bytes: int = _MOST_BYTES) -> None:
         self._most = most_bytes
         self._bytes = 0
-        self.debts: OrderedDict[str, Debt] = OrderedDict()
+        self._debts: OrderedDict[str, Debt] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self.debts)
+        return len(self._debts)
+
+    def get(self, message_id: str) -> Debt | None:
+        """Return what is owed for this message, or None."""
+        return self._debts.get(message_id)
 
     def keep(self, message_id: str, debt: Debt) -> None:
         """Remember what is owed for this message."""
         self.drop(message_id)
-        self.debts[message_id] = debt
+        self._debts[message_id] = debt
         self._bytes += debt.size
         while self._bytes > self._most:
-            self.drop(next(iter(self.debts)))
+            self.drop(next(iter(self._debts)))
 
     def drop(self, message_id: str) -> None:
         """Owe nothing more for this message."""
-        if debt := self.debts.pop(message_id, None):
+        if debt := self._debts.pop(message_id, None):
             self._bytes -= debt.size

@@ -1,6 +1,7 @@
 """How fast jobs run and messages come, measured, and what follows: how far ahead to fetch, how long to gather slots.
 
-Ahead of free slots no more is fetched than will start within one round trip, at the rate at which jobs have started.
+Ahead of free slots no more is fetched than would start within one round trip at two and a half times the rate at which
+jobs have started, and ten: the margin is what brings a worker to full speed within a few round trips.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class Pace:
         self._mean_trip += _SMOOTHING * (seconds - self._mean_trip)
 
     def ahead(self, slots: int) -> int:
-        """Return how many messages will start within one round trip, and until ten more can be received at once.
+        """Return how many messages may start within one round trip, and until ten more can be received at once.
 
         Jobs that wait start as fast as slots are freed; what slots allow is far too much where jobs end at once.
         """

@@ -175,9 +175,9 @@ class Pipeline:
         succeeded, queue = isinstance(outcome, Succeeded), held.delivery.queue
         if not succeeded:
             self._quota.count_hidden(queue)
-        if held.delivery.group is not None:
+        if (group := held.delivery.fifo_group) is not None:
             if not (succeeded and held.deleted and not held.lease.over):
-                for follower in self.intake.take_group(queue, held.delivery.group):
+                for follower in self.intake.take_group(queue, group):
                     self.dispatcher.give_back(follower)
             self.intake.settled(held)
         if isinstance(outcome, StoreDown | KeysDown):

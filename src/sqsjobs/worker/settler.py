@@ -37,7 +37,6 @@ from sqsjobs.transport.base import (
     SendResult,
     Sent,
     Transport,
-    is_fifo,
     message_size,
 )
 from sqsjobs.worker.deadletter import annotate, dead_letter
@@ -121,7 +120,7 @@ class Settler:
         held.lease.leaving = True
         queue = held.delivery.queue
         deletes = self._deletes.of(queue)
-        urgent = held.delivery.group is not None and is_fifo(queue)
+        urgent = held.delivery.fifo_group is not None
 
         def attempt() -> Awaitable[EntryResult]:
             return deletes.submit_nowait(held.lease.handle, urgent=urgent)
@@ -163,8 +162,7 @@ class Settler:
 
     def let_go(self, held: Held) -> None:
         """Extend the message's lease no more."""
-        if not held.lease.retired:
-            self._book.drop(held.lease)
+        self._book.drop(held.lease)
 
     async def copy_to_dead_letters(self, held: Held, disposition: DeadLetter, queue: str, *, attempts: int) -> bool:
         """Send an annotated copy to the dead-letter queue `queue`; False if it was not taken."""
@@ -293,7 +291,7 @@ class PerQueue(Generic[I, T]):
     async def aclose(self) -> None:
         """Flush and close them all."""
         for batcher in self._batchers.values():
-            await batcher.__aexit__(None, None, None)
+            await batcher.aclose()
 
 
 def _entry_problem(result: EntryResult) -> EntryFailed | None:
