@@ -111,12 +111,13 @@ class Session:
         Raises:
             ConfigurationError: if not.
         """
-        if self._pid != os.getpid():
-            raise ConfigurationError(
-                f"app {self._app!r} was opened before this process was forked, and clients cannot be shared with the "
-                f"parent: enter `async with app:` in the child, or use enqueue_sync there"
-            )
-        if self._loop is not asyncio._get_running_loop():  # noqa: SLF001 - exported by asyncio; None where none runs
+        # None where no loop runs, as after a fork; `get_running_loop` would raise.
+        if self._loop is not asyncio._get_running_loop():  # noqa: SLF001 - exported by asyncio
+            if self._pid != os.getpid():
+                raise ConfigurationError(
+                    f"app {self._app!r} was opened before this process was forked, and clients cannot be shared with "
+                    f"the parent: enter `async with app:` in the child, or use enqueue_sync there"
+                )
             raise ConfigurationError(
                 f"app {self._app!r} is open on another event loop: use it there, enter `async with app:` on one loop only "
                 f"(in tests: per test), or use enqueue_sync from threads"

@@ -106,6 +106,7 @@ class Lane:
         self._policy = policy
         self._budget = budget
         self._random = random
+        self._now = asyncio.get_running_loop().time
         self._trouble: TransportError | None = None
         self._batcher: Batcher[Outgoing, Answer] = Batcher(
             self._send_in_order if self._fifo else self._send_once,
@@ -121,7 +122,7 @@ class Lane:
 
     def submit(self, entry: Outgoing) -> asyncio.Future[Answer]:
         """Put the message into a batch; the future has what became of this try, from which `deliver` goes on."""
-        entry.deadline = asyncio.get_running_loop().time() + self._policy.deadline
+        entry.deadline = self._now() + self._policy.deadline
         return self._batcher.submit_nowait(entry)
 
     async def deliver(self, entry: Outgoing, first: asyncio.Future[Answer] | None = None) -> SqsJobsError | None:

@@ -175,8 +175,8 @@ class Producer:
 
     def _submitted(self, entry: Outgoing) -> asyncio.Future[SendOutcome]:
         """Send a message without a task, unless the first try fails; a caller who cancels its future does not take it back."""
-        outcome: asyncio.Future[SendOutcome] = asyncio.get_running_loop().create_future()
         tried = self._lane(entry.job.queue).submit(entry)
+        outcome: asyncio.Future[SendOutcome] = tried.get_loop().create_future()
         self._under_way.add(tried)
         tried.add_done_callback(partial(self._tried, entry, outcome))
         return outcome

@@ -267,14 +267,15 @@ class SqsTransport:
         opened = self._opened
         if opened is None:
             raise ConfigurationError(f"{self!r}: use it inside `async with`")
+        # None where no loop runs, as after a fork; `get_running_loop` would raise.
+        if opened.loop is asyncio._get_running_loop():  # noqa: SLF001 - exported by asyncio
+            return opened
         if opened.pid != os.getpid():
             raise ConfigurationError(
                 "this transport was opened before a fork, and its connections belong to the parent process: "
                 "open a clone() in the child"
             )
-        if opened.loop is not asyncio.get_running_loop():
-            raise ConfigurationError("this transport was opened in another event loop: open a clone() in this one")
-        return opened
+        raise ConfigurationError("this transport was opened in another event loop: open a clone() in this one")
 
 
 def _entry(message: OutgoingMessage) -> dict[str, Any]:

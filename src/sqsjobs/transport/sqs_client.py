@@ -254,6 +254,7 @@ class SqsClient:
         server_time: ServerTime | None = None,
     ) -> None:
         self._client = client
+        self._now = asyncio.get_running_loop().time
         self._timeouts = timeouts
         self._tell = tell
         self._lean = lean
@@ -273,8 +274,7 @@ class SqsClient:
         Raises:
             TransportError: if the call failed as a whole.
         """
-        loop = asyncio.get_running_loop()
-        started = loop.time()
+        started = self._now()
         answer: Answer = {}
         problem: str | None = "Cancelled"
         try:
@@ -288,7 +288,7 @@ class SqsClient:
         finally:
             if self._tell is not None:
                 carried = len(parameters.get("Entries") or answer.get("Messages") or ())
-                self._tell(SqsCalled(operation, queue, carried, loop.time() - started, problem))
+                self._tell(SqsCalled(operation, queue, carried, self._now() - started, problem))
         return answer
 
     def _deadline(self, wait: float | None) -> float:

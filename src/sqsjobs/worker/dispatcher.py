@@ -86,6 +86,7 @@ class Dispatcher:
         self._settled = settled
         self._tell = observer
         self._clock = clock
+        self._loop = asyncio.get_running_loop()
         self._home = copy_context()
         self._lives: dict[Held, None] = {}
         self._newest: dict[str, Held] = {}
@@ -152,7 +153,7 @@ class Dispatcher:
         """
         held.life = asyncio.Task(  # not `create_task`: an eager task factory would begin it before `held` has it
             life,
-            loop=asyncio.get_running_loop(),
+            loop=self._loop,
             name=f"message {held.delivery.message_id}",
             context=self._home.copy(),
         )

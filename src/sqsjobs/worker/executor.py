@@ -93,6 +93,7 @@ class Executor:
         observer: Observer,
         clock: Clock | None = None,
     ) -> None:
+        self._loop = asyncio.get_running_loop()
         self._thread_slots = asyncio.Semaphore(threads)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="sqsjobs-job")
         self._processes = processes
@@ -120,7 +121,7 @@ class Executor:
 
     async def attempt(self, attempt: Attempt) -> Outcome:
         """Run the function and return what became of it; to be called in the task of the job's life."""
-        run, life = attempt.run, asyncio.current_task()
+        run, life = attempt.run, asyncio.current_task(self._loop)
         assert life is not None
         token = running_job.set(attempt.context)
         run.limit(attempt.task.timeout)
@@ -237,7 +238,7 @@ class Executor:
             carried = contextvars.copy_context()
             try:
                 with attempt.run.stopped_by(overrun):
-                    return await asyncio.get_running_loop().run_in_executor(self._threads, carried.run, portable, call)
+                    return await self._loop.run_in_executor(self._threads, carried.run, portable, call)
             finally:
                 self.overrunning -= overran
 

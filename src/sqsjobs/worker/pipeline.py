@@ -86,6 +86,7 @@ class Pipeline:
             settled=self._message_settled,
         )
         self._over = False
+        self._loop = asyncio.get_running_loop()
         self._home = copy_context()
         self._empty = asyncio.Event()
         self._grace_end: asyncio.TimerHandle | None = None
@@ -126,7 +127,7 @@ class Pipeline:
         grace = self._options.grace
         self._around.observer(WorkerStopping(self._around.worker, self._stop.reason, self.intake.running, grace))
         self.poller.stop()
-        self._grace_end = asyncio.get_running_loop().call_later(grace, self.dispatcher.interrupt, _INTERRUPTED)
+        self._grace_end = self._loop.call_later(grace, self.dispatcher.interrupt, _INTERRUPTED)
         await _first(self.poller.ended, self._stop.wait_at_once)
 
     def _received(self, deliveries: list[Delivery], asked_at: float) -> None:
@@ -154,7 +155,7 @@ class Pipeline:
             self.dispatcher.start(held)
             started = True
         if room and started:  # jobs begin first: somebody waits for them
-            asyncio.get_running_loop().call_soon(self.poller.poll_busy, context=self._home)
+            self._loop.call_soon(self.poller.poll_busy, context=self._home)
         elif room:
             self.poller.poll_busy()
         if self._options.burst and not len(self.dispatcher) and self.intake.drained:
@@ -164,7 +165,7 @@ class Pipeline:
         """Advance once for all that ends in one turn of the loop, so that receives come in tens."""
         if not self._advance_soon:
             self._advance_soon = True
-            asyncio.get_running_loop().call_soon(self._advance, context=self._home)
+            self._loop.call_soon(self._advance, context=self._home)
 
     def _job_ended(self, seconds: float) -> None:
         self.intake.ended(self._around.clock.now(), seconds)

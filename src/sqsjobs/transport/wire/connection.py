@@ -86,7 +86,8 @@ class Connection(asyncio.BufferedProtocol):
     def __init__(self, buffer: memoryview) -> None:
         self.usable = False
         self.idle_since = 0.0
-        self.lost = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self.lost = self._loop.create_future()
         self._transport: asyncio.Transport | None = None
         self._exchange: _Exchange | None = None
         self._looking = poll()
@@ -102,7 +103,7 @@ class Connection(asyncio.BufferedProtocol):
         transport = self._transport
         if transport is None or not self.usable or self._exchange is not None:
             raise NoAnswer("the connection was closed")
-        exchange = self._exchange = _Exchange(asyncio.get_running_loop().create_future())
+        exchange = self._exchange = _Exchange(self._loop.create_future())
         request.written = True
         transport.writelines((request.head, request.body))
         try:

@@ -58,6 +58,7 @@ class Connections:
         self._origin = origin
         self._places = asyncio.Semaphore(most)
         self._connect_timeout = connect_timeout
+        self._now = asyncio.get_running_loop().time
         self._buffer = memoryview(bytearray(READ_BYTES))
         self._idle: list[Connection] = []
         self._open: set[Connection] = set()
@@ -90,7 +91,7 @@ class Connections:
             await asyncio.wait([connection.lost for connection in closing], timeout=1)
 
     def _reusable(self) -> Connection | None:
-        now = asyncio.get_running_loop().time()
+        now = self._now()
         while self._idle:
             connection = self._idle.pop()
             idle = now - connection.idle_since
@@ -116,7 +117,7 @@ class Connections:
 
     def _give_back(self, connection: Connection) -> None:
         if connection.usable and not self._closed:
-            connection.idle_since = asyncio.get_running_loop().time()
+            connection.idle_since = self._now()
             self._idle.append(connection)
         else:
             self._drop(connection)
