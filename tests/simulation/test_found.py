@@ -202,3 +202,39 @@ async def test_a_worker_has_ended_before_the_job_it_abandons_may_run_elsewhere(r
     await asyncio.sleep(3)
     (message,) = rig.messages()
     assert message.phase is Phase.VISIBLE
+
+
+@pytest.mark.parametrize("stale", StaleHandles)
+@virtually
+async def test_a_message_that_is_received_again_under_its_delete_is_deleted_by_its_new_handle(rig, stale):
+    """I12: the older handle deletes nothing, and nobody else would see the message until its visibility ends."""
+    rig.store = None
+
+    @rig.task()
+    async def quick() -> None: ...
+
+    with rig.sqs.use() as model:
+        model.leases.stale_handles = stale
+    await rig.send(quick)
+    rig.faults.plan("ReceiveMessage", Fault(duplicate=True))
+    rig.faults.plan("DeleteMessageBatch", Fault(delay=1))
+    async with rig.working():
+        await rig.events.wait(ev.JobSettled)
+        assert rig.messages() == []
+    assert rig.events.count(ev.JobStarted) == 1
+
+
+@virtually
+async def test_a_stop_gives_back_what_waits_for_a_copy_that_nobody_takes(rig):
+    """I12: what could not be dead-lettered by the end of a graceful stop is seen by others within two seconds."""
+
+    @rig.task(retry=Retry(max_attempts=1))
+    async def failing() -> None:
+        raise ValueError
+
+    rig.faults.plan("SendMessageBatch", Fault(delay=1000), queue="work-dlq", times=0)
+    await rig.send(failing)
+    async with rig.working(grace=1, visibility=300):
+        await rig.events.wait(ev.JobEnded)
+    await asyncio.sleep(2)
+    assert [message.phase for message in rig.messages()] == [Phase.VISIBLE]

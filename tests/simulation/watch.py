@@ -91,11 +91,22 @@ class Watch:
         if run is not None and not run.settled and outcome == run.outcome:
             run.settled, run.settled_at, run.delay = event.disposition, ledger.now, event.delay
         if event.disposition == "hide":
-            changed = [receipt for receipt in self._held(event.message_id) if receipt.changed_at < float("inf")]
-            # Of two that one request was to hide, it is the one that was.
-            newest = max(changed, key=lambda receipt: (receipt.changed_at, receipt.deadline), default=None)
-            if newest is not None and not newest.over:
-                newest.over, newest.over_at = "settled: hidden", ledger.now
+            hidden = self._hidden_last(event.message_id, event.delay)
+            if hidden is not None and not hidden.over:
+                hidden.over, hidden.over_at = "settled: hidden", ledger.now
+
+    def _hidden_last(self, message_id: str, delay: float) -> Receipt | None:
+        """Return the receipt that was settled by hiding it for `delay`.
+
+        Of several that one request was to hide, it is the one that was; if none was, the oldest, which held nothing.
+        """
+        changed = [receipt for receipt in self._held(message_id) if receipt.changed_at < float("inf")]
+        last = max((receipt.changed_at for receipt in changed), default=0.0)
+        together = [receipt for receipt in changed if receipt.changed_at == last]
+        done = [receipt for receipt in together if receipt.deadline >= last + delay - 1]
+        if done:
+            return max(done, key=lambda receipt: receipt.deadline)
+        return min(together, key=lambda receipt: receipt.number, default=None)
 
     @property
     def _worker(self) -> Worker:

@@ -146,6 +146,13 @@ class Dispatcher:
         outcome = verdict if isinstance(verdict, TimedOut | LostLease) else Interrupted(linger)
         await self._settle(held, outcome, linger=linger)
 
+    async def release(self, held: Held, linger: float) -> None:
+        """Let others have a message whose settling does not come to its end; what was begun for that is dropped."""
+        if held.life is not None:
+            held.life.cancel()
+            await asyncio.wait([held.life])
+        await self._settler.hide(held, linger)
+
     def _spawn(self, held: Held, life: Coroutine[Any, Any, None]) -> None:
         """Begin a life, in a context of its own, so that it sees nothing of the job that made room for it.
 

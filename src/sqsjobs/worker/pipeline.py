@@ -40,10 +40,12 @@ _CLEAN_UP: Final = 2.0
 """Seconds that an interrupted job has to clean up."""
 _ABANDONED: Final = 3.0
 """The same for a thread that could not be stopped: its process has to end first …"""
-_RELEASE_ABANDONED: Final = 1.5
+_RELEASE_ABANDONED: Final = 1.0
 """… so this is how many seconds its release may take."""
 _RELEASE: Final = 5.0
-"""Seconds that the last releases may take, where nothing runs any more."""
+"""Seconds that what is being settled may take, where nothing runs any more."""
+_RELEASE_UNSETTLED: Final = 0.5
+"""Seconds to let others have what took longer: a copy to dead letters, say, that nobody answers."""
 _STORE_PAUSE: Final = 5.0
 _IN_HAND_SPARE: Final = 1000
 
@@ -232,6 +234,9 @@ class Pipeline:
             abandoned = [self.dispatcher.abandon(held, max(_ABANDONED, linger)) for held in left]
             with move_on_after(patience):
                 await asyncio.gather(*abandoned, self._empty.wait())
+            unsettled = [self.dispatcher.release(held, max(_INTERRUPTED, linger)) for held in self.dispatcher.in_hand]
+            with move_on_after(_RELEASE_UNSETTLED):
+                await asyncio.gather(*unsettled)
         self._over = True
         return not left
 

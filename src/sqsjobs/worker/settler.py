@@ -51,6 +51,8 @@ _COPY_FOR: Final = 60.0
 """Seconds for which a copy to another queue is tried."""
 _HIDE_LINGER: Final = 0.01
 _TOO_LATE: Final = EntryFailed("LeaseOver", "the lease ended before the change was sent", retryable=False)
+_SUPERSEDED: Final = EntryFailed("Superseded", "the message was received again on the way", retryable=True)
+"""Whatever SQS answers: only the newest handle is sure to delete ("DeleteMessage", SQS API reference)."""
 _REQUESTS: Final = 96
 """Requests of one kind under way at once for one queue: twenty thousand deletes a second, where each takes 40 ms. A
 transport to SQS has connections for a few more (`Pools.control`)."""
@@ -122,10 +124,17 @@ class Settler:
         deletes = self._deletes.of(queue)
         urgent = held.delivery.fifo_group is not None
 
-        def attempt() -> Awaitable[EntryResult]:
-            return deletes.submit_nowait(held.lease.handle, urgent=urgent)
+        handle = ""
 
-        problem = await self._until(attempt, _entry_problem, held.lease)
+        def attempt() -> Awaitable[EntryResult]:
+            nonlocal handle
+            handle = held.lease.handle
+            return deletes.submit_nowait(handle, urgent=urgent)
+
+        def problem_of(result: EntryResult) -> EntryFailed | None:
+            return _entry_problem(result) if handle == held.lease.handle else _SUPERSEDED
+
+        problem = await self._until(attempt, problem_of, held.lease)
         self._book.drop(held.lease)
         return not problem or self._reported(held, "delete", problem)
 
