@@ -40,7 +40,7 @@ _CLEAN_UP: Final = 2.0
 """Seconds that an interrupted job has to clean up."""
 _ABANDONED: Final = 3.0
 """The same for a thread that could not be stopped: its process has to end first …"""
-_RELEASE_ABANDONED: Final = 1.0
+_RELEASE_ABANDONED: Final = 1.5
 """… so this is how many seconds its release may take."""
 _RELEASE: Final = 5.0
 """Seconds that what is being settled may take, where nothing runs any more."""
