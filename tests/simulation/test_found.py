@@ -238,3 +238,18 @@ async def test_a_stop_gives_back_what_waits_for_a_copy_that_nobody_takes(rig):
         await rig.events.wait(ev.JobEnded)
     await asyncio.sleep(2)
     assert [message.phase for message in rig.messages()] == [Phase.VISIBLE]
+
+
+@virtually
+async def test_a_stop_changes_no_visibility_that_is_being_changed(rig):
+    """R19: the change that is on its way is the last."""
+
+    @rig.task(retry=Retry(backoff=constant(20, jitter=0)))
+    async def failing() -> None:
+        raise ValueError
+
+    rig.faults.plan(CHANGE, Fault(delay=1000))
+    await rig.send(failing)
+    async with rig.working(grace=1):
+        await rig.events.wait(ev.JobEnded)
+    assert rig.faults.made(CHANGE) == 1

@@ -147,7 +147,12 @@ class Dispatcher:
         await self._settle(held, outcome, linger=linger)
 
     async def release(self, held: Held, linger: float) -> None:
-        """Let others have a message whose settling does not come to its end; what was begun for that is dropped."""
+        """Let others have a message whose settling does not come to its end; what was begun for that is dropped.
+
+        Where that is a change of its visibility it may be on its way still, and is the last.
+        """
+        if held.hiding:
+            return
         if held.life is not None:
             held.life.cancel()
             await asyncio.wait([held.life])
