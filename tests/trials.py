@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any, Final
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 __all__ = ["examples", "more_examples"]
 
@@ -20,8 +20,12 @@ def examples(few: int, **others: Any) -> settings:
 def more_examples() -> None:
     """Let properties that say nothing of their number be tried more often, too, where that is asked for.
 
-    However long one example takes: a machine that does other things as well is no reason to fail.
+    However long one example takes: a machine that does other things as well is no reason to fail. Nor is every line
+    traced, as hypothesis does before Python 3.12, only to explain a failure better if there should be one.
     """
     checks = [HealthCheck.too_slow, HealthCheck.data_too_large]
-    settings.register_profile("tests", max_examples=100 * TIMES, deadline=None, suppress_health_check=checks)
+    phases = [phase for phase in Phase if phase is not Phase.explain]
+    settings.register_profile(
+        "tests", max_examples=100 * TIMES, deadline=None, suppress_health_check=checks, phases=phases
+    )
     settings.load_profile("tests")
