@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import copy_context
-from functools import cache, partial
+from functools import partial
 
 from tests.side_by_side import side_by_side
 from tests.simulation.chance import seeded
@@ -75,7 +75,7 @@ def _sweeping() -> Iterator[None]:
     They alone are looked through, and not all that a process full of tests had before.
     """
     gc.disable()
-    _set_aside()
+    gc.freeze()
     try:
         yield
     finally:
@@ -87,9 +87,3 @@ def _sweeping() -> Iterator[None]:
         finally:
             sys.unraisablehook = before
             gc.enable()
-
-
-@cache
-def _set_aside() -> None:
-    """Let the collector look no more at what there is now; once, for what is frozen and dies in a circle is never freed."""
-    gc.freeze()
