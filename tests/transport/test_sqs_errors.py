@@ -148,6 +148,15 @@ async def test_every_failure_of_every_call_is_mapped_and_made_once(
     assert event.error == (error.code or kind.__name__)
 
 
+@pytest.mark.parametrize("body", ["no JSON", "[]", '{"Messages": [{}'])
+async def test_what_is_no_answer_of_sqs_is_no_empty_queue(
+    server: WireServer, transport: SqsTransport, body: str
+) -> None:
+    server.reactions["ReceiveMessage"] = says(body)
+    with pytest.raises(TransportUnavailable, match="is the endpoint an SQS endpoint"):
+        await transport.receive("jobs", limit=10, wait=0, visibility=30)
+
+
 @pytest.mark.parametrize(
     ("shape", "code", "status", "kind", "advice"),
     [

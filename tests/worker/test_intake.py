@@ -125,11 +125,11 @@ def test_a_pause_holds_all_polls_back_and_says_for_how_long():
     assert len(list(it.idle_polls(9.0))) == 2
 
 
-def ended_at_a_pace(it, *, seconds, pace):
-    """Let 400 jobs of `seconds` end, `pace` a second."""
-    for number in range(400):
-        it.running = 1
-        it.ended(number / pace, seconds)
+def ended_at_a_pace(it, *, seconds, pace, jobs=400, began=0.0):
+    """Let `jobs` of `seconds` end, `pace` a second; when all have, nothing runs."""
+    for number in range(jobs):
+        it.running = jobs - number
+        it.ended(began + (number + 1) / pace, seconds)
 
 
 def test_nothing_is_fetched_ahead_where_jobs_take_longer_than_a_second():
@@ -140,15 +140,34 @@ def test_nothing_is_fetched_ahead_where_jobs_take_longer_than_a_second():
 
 
 @pytest.mark.parametrize(
-    ("pace", "ahead"), [(100, 15), (500, 35), (5000, 40)], ids=["slow", "faster", "never more than ten times the slots"]
+    ("pace", "ahead"), [(100, 13), (500, 25), (5000, 40)], ids=["slow", "faster", "never more than ten times the slots"]
 )
 def test_no_more_is_fetched_ahead_than_will_start_within_a_round_trip(pace, ahead):
-    """At two and a half times the pace at which jobs have ended, in a round trip of 20 ms, and ten, so that a receive is full."""
+    """At one and a half times the pace at which jobs have ended, in a round trip of 20 ms, and ten, so that a receive is full."""
     it = intake(WatchedQueue("a"), concurrency=4)
     busy(it, "a")
     ended_at_a_pace(it, seconds=0.0001, pace=pace)
     it["a"].window = 10
     assert sum(poll.limit for poll in it.busy_polls(1000.0)) == 4 + ahead
+
+
+def test_time_without_jobs_does_not_make_the_pace_slower():
+    """Ten come every second, for a queue far away is asked anew only when they are there: they end in 10.1 ms all the same."""
+    it = intake(WatchedQueue("a"), concurrency=100)
+    busy(it, "a")
+    for second in range(5):
+        ended_at_a_pace(it, seconds=0.001, pace=990, jobs=10, began=second)
+    it["a"].window = 20
+    assert sum(poll.limit for poll in it.busy_polls(1000.0)) == 100 + 30 + 10
+
+
+def test_a_few_short_jobs_say_nothing_about_the_pace():
+    it = intake(WatchedQueue("a"), concurrency=100)
+    busy(it, "a")
+    for second in range(50):
+        ended_at_a_pace(it, seconds=0.0001, pace=10_000, jobs=3, began=second)
+    it["a"].window = 20
+    assert sum(poll.limit for poll in it.busy_polls(1000.0)) == 100 + 10
 
 
 # Starts -----------------------------------------------------------------------------------------------

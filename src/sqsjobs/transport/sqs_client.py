@@ -12,16 +12,18 @@ import io
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import Any, Final, TypeAlias
 
 import aioboto3
 import botocore.exceptions as botocore_errors
+import msgspec
 from aiobotocore.config import AioConfig
 from aiobotocore.credentials import AioCredentials
 from botocore import xform_name
 from botocore.httpsession import get_cert_path
 
-from sqsjobs.errors import ConfigurationError, TransportError, TransportUnavailable
+from sqsjobs.errors import ConfigurationError, TransportError
 from sqsjobs.transport.address import SqsEndpoint, check_url
 from sqsjobs.transport.aws_errors import FAILURES, transport_error, unusable
 from sqsjobs.transport.aws_models import model_loader
@@ -29,7 +31,7 @@ from sqsjobs.transport.base import MAX_BATCH_BYTES, SqsCalled, WireChosen
 from sqsjobs.transport.server_time import ServerTime
 from sqsjobs.transport.sqs_errors import is_about_the_credentials
 from sqsjobs.transport.sqs_options import Timeouts, Wire
-from sqsjobs.transport.wire.client import HOT, LeanClient
+from sqsjobs.transport.wire.client import HOT, UNREADABLE, LeanClient, no_sqs
 from sqsjobs.transport.wire.opening import SessionCredentials, obstacle, open_lean
 
 __all__ = [
@@ -174,6 +176,7 @@ class SqsSession:
             if chosen.lean:
                 lean = await closing.enter_async_context(self._lean(client, connections, timeouts, server_time))
             client.meta.events.register("before-send.sqs.SendMessageBatch", _stream_large_body)
+            client.meta.events.register("before-parse.sqs.ReceiveMessage", _read_messages)
             yield SqsClient(client, timeouts, tell, lean, chosen, credentials=self.credentials, server_time=server_time)
 
     def _chosen_for(self, client: Any) -> WireChosen:
@@ -233,6 +236,23 @@ def _stream_large_body(request: Any, **_: Any) -> None:
     """Give aiohttp a body of over 1 MiB, which a full batch is in JSON, as a stream: it warns of bytes that large."""
     if len(request.body) > MAX_BATCH_BYTES:
         request.body = io.BytesIO(request.body)
+
+
+class _Received(msgspec.Struct):
+    messages: list[dict[str, Any]] = msgspec.field(name="Messages", default_factory=list)
+
+
+_received = msgspec.json.Decoder(_Received)
+
+
+def _read_messages(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
+    """Read the messages of an answer, so that botocore has no shapes to walk, which is a tenth of the whole call.
+
+    Botocore would also take any text for an answer without messages: a login page would be an empty queue.
+    """
+    if response_dict["status_code"] == HTTPStatus.OK:
+        customized_response_dict["Messages"] = _received.decode(response_dict["body"]).messages
+        response_dict["body"] = b"{}"
 
 
 class SqsClient:
@@ -312,14 +332,11 @@ class SqsClient:
                 answer: Answer = await getattr(self._client, xform_name(operation))(**parameters)
         except FAILURES as error:
             raise transport_error(error, operation, queue) from error
+        except UNREADABLE as error:
+            raise no_sqs(f"what is no JSON object ({error})", operation, queue) from error
         headers = answer["ResponseMetadata"]["HTTPHeaders"]
         kind = headers.get("content-type", "json")
         if "json" not in kind:
-            # botocore reads any text as an answer without contents: a login page would be an empty queue.
-            raise TransportUnavailable(
-                f"{operation} on {queue!r} was answered with {kind}: is the endpoint an SQS endpoint?",
-                operation=operation,
-                queue=queue,
-            )
+            raise no_sqs(kind, operation, queue)
         self._server_time.heard(headers.get("date"), asked_at)
         return answer

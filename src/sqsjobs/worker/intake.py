@@ -19,7 +19,7 @@ from sqsjobs.worker.pace import Pace
 
 __all__ = ["Intake", "Poll", "QueueIntake"]
 
-_MOST_POLLS: Final = 64
+_MOST_POLLS: Final = 96
 """Receives under way at once for one queue; a transport to SQS has connections for more (`Pools.poll`)."""
 
 
@@ -215,7 +215,7 @@ class Intake:
     def ended(self, now: float, seconds: float) -> None:
         """Enter that a job has left its slot after `seconds`."""
         self.running -= 1
-        self._pace.ended(now, seconds)
+        self._pace.ended(now, seconds, idle=not (self.running or self._waiting))
         if self._freed_at is None:
             self._freed_at = now
 

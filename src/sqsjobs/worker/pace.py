@@ -1,7 +1,8 @@
 """How fast jobs run and messages come, measured, and what follows: how far ahead to fetch, how long to gather slots.
 
-Ahead of free slots no more is fetched than would start within one round trip at two and a half times the rate at which
-jobs have started, and ten: the margin is what brings a worker to full speed within a few round trips.
+Ahead of free slots no more is fetched than would start within one round trip at one and a half times the rate at which
+jobs have ended while there were any, and ten. Time without a job does not count: a queue far away that fills up would
+otherwise seem to be worked on as slowly as its first messages come.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ _FIRST_TRIP: Final = 0.02
 _SMOOTHING: Final = 0.1
 """Weight of the newest value in the running means."""
 _RATE_OVER: Final = 0.05
-"""Seconds over which ends are counted for their rate."""
-_HEADROOM: Final = 2.5
-"""How much faster than measured the next starts may come: what is fetched must never be what slows them down, and a queue
-that fills up far away must not take many round trips to be worked on at full speed."""
+"""Seconds over which ends are counted for their rate, as long as something runs."""
+_FEW: Final = 10
+"""Jobs; where fewer have ended before nothing runs any more, their rate says little about that of many."""
+_HEADROOM: Final = 1.5
+"""How much faster than measured the next starts may come: what is fetched must never be what slows them down."""
 MOST_AHEAD: Final = 10
 """What may be fetched ahead, in multiples of the slots."""
 _GATHER_SHARE: Final = 0.02
@@ -33,7 +35,7 @@ _GATHER: Final = (0.005, 0.1)
 
 
 class Pace:
-    """Running means of how long jobs and receives take, and the rate at which jobs end."""
+    """Running means of how long jobs and receives take, and the rate at which jobs end while any run."""
 
     __slots__ = ("_count", "_mean_run", "_mean_trip", "_rate", "_since")
 
@@ -42,17 +44,22 @@ class Pace:
         self._mean_trip = _FIRST_TRIP
         self._rate = 0.0
         self._count = 0
-        self._since = -math.inf
+        self._since: float | None = None
 
-    def ended(self, now: float, seconds: float) -> None:
-        """Enter that a job has left its slot, after `seconds`."""
+    def ended(self, now: float, seconds: float, *, idle: bool) -> None:
+        """Enter that a job has left its slot, after `seconds`; `idle`: nothing else runs, or waits to."""
         if self._mean_run is None:
             self._mean_run = seconds
         self._mean_run += _SMOOTHING * (seconds - self._mean_run)
+        if self._since is None:
+            self._since = now - seconds
         self._count += 1
-        if now - self._since >= _RATE_OVER:
-            self._rate = self._count / (now - self._since)
+        elapsed = now - self._since
+        if elapsed >= _RATE_OVER or (idle and self._count >= _FEW and elapsed > 0):
+            self._rate = self._count / elapsed
             self._count, self._since = 0, now
+        if idle:
+            self._count, self._since = 0, None
 
     def received(self, seconds: float) -> None:
         """Enter that a receive of all that was asked for took `seconds`: it had nothing to wait for but the way."""

@@ -47,7 +47,7 @@ _RELEASE: Final = 5.0
 _RELEASE_UNSETTLED: Final = 0.5
 """Seconds to let others have what took longer: a copy to dead letters, say, that nobody answers."""
 _STORE_PAUSE: Final = 5.0
-_IN_HAND_SPARE: Final = 1000
+_IN_HAND_SPARE: Final = 2000
 
 
 class Pipeline:

@@ -15,7 +15,7 @@ from sqsjobs.transport.wire.connection import Answer, NoAnswer, Request
 from sqsjobs.transport.wire.pool import Connections
 from sqsjobs.transport.wire.signing import Credentials, Signer, UnusableCredentials
 
-__all__ = ["HOT", "CredentialSource", "LeanClient"]
+__all__ = ["HOT", "UNREADABLE", "CredentialSource", "LeanClient", "no_sqs"]
 
 HOT: Final = frozenset(
     {
@@ -32,6 +32,9 @@ HOT: Final = frozenset(
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises where an answer is not the JSON that it should be."""
 
 
 class CredentialSource(Protocol):
@@ -100,7 +103,7 @@ class LeanClient:
         """Return the error for an answer that is no success, to a request dated with `skew`."""
         if answer.status < 400:
             kind = answer.headers.get(b"content-type", b"no content type").decode("latin-1")
-            return _no_sqs(f"HTTP status {answer.status}, {kind}", operation, queue)
+            return no_sqs(f"HTTP status {answer.status}, {kind}", operation, queue)
         code, text = _said(answer)
         if is_about_the_clock(code) and self._signer.correct(dated(_date(answer)), skew):
             problem = (
@@ -136,11 +139,12 @@ def _unanswered(error: Exception, request: Request, deadline: float, operation: 
 def _contents(answer: Answer, operation: str, queue: str) -> Mapping[str, Any]:
     try:
         return _decode(answer.body) if answer.body else {}
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _no_sqs(f"what is no JSON object ({error})", operation, queue) from error
+    except UNREADABLE as error:
+        raise no_sqs(f"what is no JSON object ({error})", operation, queue) from error
 
 
-def _no_sqs(kind: str, operation: str, queue: str) -> TransportUnavailable:
+def no_sqs(kind: str, operation: str, queue: str) -> TransportUnavailable:
+    """Return the error for an answer that SQS does not give."""
     problem = f"{operation} on {queue!r} was answered with {kind}: is the endpoint an SQS endpoint?"
     return TransportUnavailable(problem, operation=operation, queue=queue)
 
@@ -153,7 +157,7 @@ def _said(answer: Answer) -> tuple[str, str]:
     """
     try:
         said = _decode(answer.body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         said = {}
     kind = str(said.get("__type") or said.get("code") or "").partition(":")[0].rpartition("#")[2]
     old_code = answer.headers.get(b"x-amzn-query-error", b"").decode("latin-1").partition(";")[0]
