@@ -20,6 +20,8 @@ from tests.simulation.world import Report, World
 __all__ = ["play", "play_all", "play_side_by_side"]
 
 _SWEEP_EVERY = 20
+_SWEEPS = 10
+"""Collections at most: a coroutine that is thrown out may hold on to others until the next."""
 _AT_ONCE = 10
 """Seeds that a process plays before it hands its reports over."""
 
@@ -83,7 +85,9 @@ def _sweeping() -> Iterator[None]:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                gc.collect()
+                for _ in range(_SWEEPS):
+                    if not gc.collect():
+                        break
         finally:
             sys.unraisablehook = before
             gc.enable()

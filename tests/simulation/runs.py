@@ -94,6 +94,8 @@ def _check_overlap(ledger: Ledger, one: Run, other: Run) -> None:
     troubles = ledger.trouble(holder.machine, receipt.at, taker.started)
     if holder.message_id == taker.message_id and {"suspended", "cut off"} & set(troubles):
         return  # it could neither extend its lease nor hear that it was over
+    if receipt.over_at <= taker.started and "suspended" in troubles:
+        return  # given up by a stop, and kept from ending with its process
     if deadline - taker.started <= AGREED:  # by so much the claim may end sooner for the other
         ledger.counts["overlaps by clock skew"] += 1
         return
