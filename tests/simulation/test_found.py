@@ -253,3 +253,19 @@ async def test_a_stop_changes_no_visibility_that_is_being_changed(rig):
     async with rig.working(grace=1):
         await rig.events.wait(ev.JobEnded)
     assert rig.faults.made(CHANGE) == 1
+
+
+@virtually
+async def test_a_stop_changes_no_visibility_of_a_message_that_sqs_has_said_is_gone(rig):
+    """I6: it is deleted, and the answer to that was lost; a heartbeat has heard so."""
+
+    @rig.task()
+    async def quick() -> None: ...
+
+    rig.faults.plan("DeleteMessageBatch", Fault(after=LOST))
+    rig.faults.refuse("DeleteMessageBatch", times=0)
+    await rig.send(quick)
+    async with rig.working(grace=1, visibility=60):
+        await rig.events.wait(ev.JobEnded)
+        await asyncio.sleep(30)
+    assert rig.faults.made(CHANGE) == 1

@@ -149,9 +149,10 @@ class Dispatcher:
     async def release(self, held: Held, linger: float) -> None:
         """Let others have a message whose settling does not come to its end; what was begun for that is dropped.
 
-        Where that is a change of its visibility it may be on its way still, and is the last.
+        Nothing is changed where the lease is retired: a change of the visibility may be on its way still, and is the last;
+        or SQS has said that the message is gone, which only its delete does not know yet.
         """
-        if held.hiding:
+        if held.lease.retired:
             return
         if held.life is not None:
             held.life.cancel()

@@ -35,7 +35,6 @@ class Held(msgspec.Struct, eq=False):
         epoch: the job store's fencing token; 0 without a claim.
         attempt: which attempt it is; 0 before.
         crashes: how often the job took a process down.
-        hiding: whether its visibility is being changed, so that nobody else may.
         deleted: whether SQS has confirmed that it is deleted.
         settled: whether its disposition was carried out, or somebody else has taken that over.
         life: the asyncio task that lives its life, kept from the garbage collector.
@@ -51,7 +50,6 @@ class Held(msgspec.Struct, eq=False):
     epoch: int = 0
     attempt: int = 0
     crashes: int = 0
-    hiding: bool = False
     deleted: bool = False
     settled: bool = False
     life: AsyncioTask[None] | None = None

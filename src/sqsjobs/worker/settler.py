@@ -143,7 +143,6 @@ class Settler:
 
         Nothing is sent once the lease is over: the message comes back by itself.
         """
-        held.hiding = True
         beat = self._book.drop(held.lease)
         if beat is not None:
             await asyncio.wrap_future(beat)
