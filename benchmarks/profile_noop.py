@@ -5,8 +5,9 @@
 
 py-spy looks at the worker's stack some hundred times a second, from outside. A sample belongs to the innermost function
 of sqsjobs on the stack (what that calls in libraries and in C is its own), and with it to a stage; where there is none,
-the event loop itself was at work. Only the first thread is looked at: the others rest. The shares are applied to the CPU of a job in a drain by the same worker that nobody
-looked at.
+the event loop itself was at work. Only the first thread is looked at: the others rest. The shares are applied to the CPU
+of a job in a drain by the same worker that nobody looked at. The plain path is looked at beside the bare loop, by what of a
+call to SQS was at work.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.child import Child
-from benchmarks.contestants import OTHERS, SQSJOBS
+from benchmarks.contestants import BARE, OTHERS, PLAIN, SQSJOBS, Contestant
 from benchmarks.house import ROOT, server
 from benchmarks.machine import SERVER_CORE, describe, on_core
 from benchmarks.report.page import put_between_markers
-from benchmarks.report.stages import Stack, by_place, by_stage, read_stacks, rows
+from benchmarks.report.stages import BUILT, LIBRARIES, LOOP, Stack, by_library, by_place, by_stage, read_stacks, rows
 from benchmarks.report.tables import in_markdown
 from benchmarks.workloads.draining import fill, warm_up, work_off
 from benchmarks.workloads.workload import Bench
@@ -47,27 +48,53 @@ WATCHED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class Seen:
     """What was seen of a drain.
 
     Attributes:
         per_job: µs of CPU, where nobody looked.
         stacks: that were seen, and how often.
-        watched: µs of CPU, by how the worker was watched.
     """
 
     per_job: float
     stacks: list[tuple[Stack, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What was seen of all.
+
+    Attributes:
+        seen: of sqsjobs as it comes.
+        plain: of it on the plain path.
+        bare: of the bare loop.
+        watched: µs of CPU, by how the worker was watched.
+    """
+
+    seen: Seen
+    plain: Seen
+    bare: Seen
     watched: list[tuple[str, float]]
 
     def tables(self) -> Iterator[tuple[tuple[str, ...], list[tuple[str, ...]]]]:
         """Yield headers and rows."""
-        yield ("stage", "µs a job", "share"), list(rows(by_stage(self.stacks), self.per_job))
+        seen = self.seen
+        yield ("stage", "µs a job", "share"), list(rows(by_stage(seen.stacks), seen.per_job))
         yield (
             ("function, with what it calls in libraries", "µs a job", "share"),
-            list(rows(by_place(self.stacks), self.per_job)),
+            list(rows(by_place(seen.stacks), seen.per_job)),
         )
         yield ("a worker that", "µs of CPU a job"), [(name, f"{micros:.1f}") for name, micros in self.watched]
+        yield ("over aioboto3", "sqsjobs on the plain path, µs a job", "the bare loop, µs a job"), self._plainly()
+
+    def _plainly(self) -> list[tuple[str, ...]]:
+        columns = [
+            {name: micros for name, micros, _ in rows(by_library(it.stacks), it.per_job)}
+            for it in (self.plain, self.bare)
+        ]
+        parts = [*(name for name, _ in LIBRARIES), LOOP, BUILT]
+        table = [(name, *(column.get(name, "0.0") for column in columns)) for name in parts]
+        return [*table, ("all of it", f"{self.plain.per_job:.1f}", f"{self.bare.per_job:.1f}")]
 
 
 def main() -> None:
@@ -83,7 +110,12 @@ def main() -> None:
     with server() as running:
         bench = Bench(running)
         watched = [(name, cost(bench, options, given.jobs // 5)) for name, options in WATCHED]
-        profile = Profile(*look(bench, given.jobs, given.rate), watched)
+        profile = Profile(
+            look(bench, SQSJOBS, given.jobs, given.rate),
+            look(bench, PLAIN, given.jobs // 4, given.rate),
+            look(bench, BARE, given.jobs // 4, given.rate),
+            watched,
+        )
     for header, body in profile.tables():
         table = Table(*header)
         for row in body:
@@ -91,19 +123,22 @@ def main() -> None:
         Console().print(table)
     if given.write:
         tables = [in_markdown(header, body) for header, body in profile.tables()]
-        text = "\n\n".join([f"{datetime.now(UTC):%Y-%m-%d}, {about}. {profile.per_job:.0f} µs of CPU a job.", *tables])
+        text = "\n\n".join(
+            [f"{datetime.now(UTC):%Y-%m-%d}, {about}. {profile.seen.per_job:.0f} µs of CPU a job.", *tables]
+        )
         put_between_markers(ROOT / "docs" / "benchmarks.md", "profile", text)
 
 
 def cost(bench: Bench, options: tuple[str, ...], jobs: int) -> float:
     """Return the CPU of a job in µs, in a worker with these options."""
-    with worker(bench, options, jobs) as (running, queue):
+    unwatched = [part for part in SQSJOBS.worker(bench.setting(SQSJOBS)) if part not in _QUIET]
+    with worker(bench, replace(SQSJOBS, worker=lambda _: [*unwatched, *options]), jobs) as (running, queue):
         return work_off(running, bench.server, queue, jobs).cpu_per_job
 
 
-def look(bench: Bench, jobs: int, rate: int) -> tuple[float, list[tuple[Stack, int]]]:
-    """Return the CPU of a job in µs, and the stacks that were seen in a second drain by the same worker."""
-    with worker(bench, _QUIET, jobs) as (running, queue):
+def look(bench: Bench, contestant: Contestant, jobs: int, rate: int) -> Seen:
+    """Drain twice with one worker: the first time nobody looks, the second time the stacks are looked at."""
+    with worker(bench, contestant, jobs) as (running, queue):
         per_job = work_off(running, bench.server, queue, jobs).cpu_per_job
         with tempfile.NamedTemporaryFile("r") as seen:
             options = ["--format", "raw", "--full-filenames", "--threads", "--rate", str(rate), "--output", seen.name]
@@ -113,15 +148,13 @@ def look(bench: Bench, jobs: int, rate: int) -> tuple[float, list[tuple[Stack, i
             work_off(running, bench.server, queue, jobs)
             spy.send_signal(signal.SIGINT)  # write what was seen
             spy.wait()
-            return per_job, read_stacks(Path(seen.name).read_text())
+            return Seen(per_job, read_stacks(Path(seen.name).read_text()))
 
 
 @contextmanager
-def worker(bench: Bench, options: tuple[str, ...], jobs: int) -> Iterator[tuple[Child, str]]:
-    """Run a worker with these options until the block is left; give its queue, too."""
-    setting = bench.setting(SQSJOBS)
-    unwatched = [part for part in SQSJOBS.worker(setting) if part not in _QUIET]
-    contestant = replace(SQSJOBS, worker=lambda _: [*unwatched, *options])
+def worker(bench: Bench, contestant: Contestant, jobs: int) -> Iterator[tuple[Child, str]]:
+    """Run a worker, with jobs to come, until the block is left; give its queue, too."""
+    setting = bench.setting(contestant)
     fill(bench, contestant, setting, jobs)
     with contestant.work(setting) as running:
         warm_up(running, bench.server, setting.queues[0])

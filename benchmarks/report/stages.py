@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-__all__ = ["Stack", "by_place", "by_stage", "read_stacks", "rows"]
+__all__ = ["Stack", "by_library", "by_place", "by_stage", "read_stacks", "rows"]
 
 STAGES: Final[Sequence[tuple[str, tuple[str, ...]]]] = (
     ("wire: requests, signatures, answers", ("transport/",)),
@@ -24,6 +24,14 @@ STAGES: Final[Sequence[tuple[str, tuple[str, ...]]]] = (
     ("polls, slots, hand-over", ("worker/",)),
 )
 """By how the names of their files begin, below the package; the first that fits has it."""
+LIBRARIES: Final[Sequence[tuple[str, tuple[str, ...]]]] = (
+    ("a call: its signature", ("botocore/auth.py", "botocore/signers.py")),
+    ("a call: its answer made into Python's values", ("botocore/parsers.py",)),
+    ("a call: HTTP, by aiohttp", ("/aiohttp/",)),
+    ("a call: the rest of it: parameters, endpoint rules, hooks", ("botocore/",)),
+)
+"""By what is in the names of any of a stack's files; the first that fits has it."""
+BUILT: Final = "what is made of the calls: jobs"
 LOOP: Final = "the event loop: waiting, reading, waking tasks"
 REST: Final = "what is left"
 
@@ -63,6 +71,21 @@ def by_place(stacks: Sequence[tuple[Stack, int]]) -> Counter[str]:
         function, below = next(_ours(stack), ("", ""))
         counted[f"`{function}`, {below}" if function else LOOP] += times
     return counted
+
+
+def by_library(stacks: Sequence[tuple[Stack, int]]) -> Counter[str]:
+    """Count samples by which part of a call to SQS over aioboto3 was at work, or what stands above."""
+    counted: Counter[str] = Counter()
+    for stack, times in stacks:
+        counted[_library(stack)] += times
+    return counted
+
+
+def _library(stack: Stack) -> str:
+    for name, parts in LIBRARIES:
+        if any(part in file for _, file in stack for part in parts):
+            return name
+    return BUILT if next(_ours(stack), None) else LOOP
 
 
 def _stage(stack: Stack) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from benchmarks.report.page import put_between_markers, written
-from benchmarks.report.stages import LOOP, by_place, by_stage, read_stacks, rows
+from benchmarks.report.stages import BUILT, LOOP, by_library, by_place, by_stage, read_stacks, rows
 from benchmarks.report.tables import spread
 from benchmarks.report.targets import TARGETS, Target, ratio
 from benchmarks.results import Results
@@ -91,3 +91,24 @@ def test_a_sample_belongs_to_the_innermost_function_of_ours():
     assert by_stage(stacks) == {LOOP: 6, "envelope and arguments": 3, "wire: requests, signatures, answers": 1}
     assert by_place(stacks) == {LOOP: 6, "`decode`, envelope.py": 3, "`call`, transport/sqs.py": 1}
     assert rows(by_stage(stacks), 50.0)[0] == (LOOP, "30.0", "60%")
+
+
+PLAIN_STACKS = """\
+MainThread;call (/x/src/sqsjobs/transport/sqs_client.py:1);add_auth (/y/botocore/auth.py:2);sha256 (/usr/lib/hashlib.py:1) 4
+MainThread;_consume (/x/benchmarks/contestants/bare.py:1);send (/y/aiobotocore/httpsession.py:2);request (/y/aiohttp/client.py:1) 3
+MainThread;run (/usr/lib/asyncio/runners.py:1);_do_parse (/y/botocore/parsers.py:2) 2
+MainThread;_consume (/x/benchmarks/contestants/bare.py:1);_make_api_call (/y/aiobotocore/client.py:2) 5
+MainThread;_run (/x/src/sqsjobs/worker/dispatcher.py:9) 6
+MainThread;run (/usr/lib/asyncio/runners.py:1) 7
+"""
+
+
+def test_a_sample_belongs_to_what_a_call_was_doing():
+    assert by_library(read_stacks(PLAIN_STACKS)) == {
+        "a call: its signature": 4,
+        "a call: HTTP, by aiohttp": 3,
+        "a call: its answer made into Python's values": 2,
+        "a call: the rest of it: parameters, endpoint rules, hooks": 5,
+        BUILT: 6,
+        LOOP: 7,
+    }
