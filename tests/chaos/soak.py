@@ -42,6 +42,7 @@ NOT_HERE: Final = "too-large"
 """One answer of 65 MiB moves the high-water mark of the heap, which would hide a slope, or look like one."""
 WARM_UP: Final = 300.0
 """Seconds in which caches and pools fill; a third of a shorter run."""
+SLOTS: Final = 50
 LIMITS: Final = {"rss": 1.0 / 600, "descriptors": 1.0 / 600, "threads": 0.5 / 600, "tasks": 1.0 / 600}
 """What is still called flat, a second: a mebibyte, a descriptor, half a thread, a task in ten minutes."""
 
@@ -98,10 +99,13 @@ async def soak(
     async with open_field(folder, Random(f"{seed} soak"), progress=progress) as made:
         port = _free_port()
         worker = await made.worker(
-            *("--visibility", "6", "--concurrency", "50", "--metrics-host", "127.0.0.1", "--metrics-port", str(port)),
+            *("--visibility", "6", "--concurrency", str(SLOTS), "--metrics-host", "127.0.0.1"),
+            *("--metrics-port", str(port)),
             census=True,
         )
         await made.has_worked(worker.pid, lambda: _call(made))
+        # A pool has as many threads as were ever busy at once: each new peak would look like growth.
+        await made.send([jobs.in_thread.call(next(made.numbers), 0.5) for _ in range(4 * SLOTS)])
         kinds = [rule for rule in rules(SHARE) if "rate" in rule and rule["kind"] != NOT_HERE]
         await made.faults({"seed": seed, "rules": kinds})
         samples = await _watched(made, worker, seconds, rate, port)
