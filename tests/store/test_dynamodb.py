@@ -14,7 +14,8 @@ from sqsjobs.errors import ConfigurationError, StoreError, StoreUnavailable
 from sqsjobs.job import JobStatus
 from sqsjobs.store.dynamodb import DynamoStore
 from sqsjobs.store.dynamodb.client import DynamoClient
-from sqsjobs.store.dynamodb.items import LARGEST_ENVELOPE
+from sqsjobs.store.dynamodb.items import LARGEST_ENVELOPE, update
+from sqsjobs.store.ledger import Entry, Move
 from sqsjobs.store.listing import JobQuery
 from sqsjobs.transport.address import SqsEndpoint
 from sqsjobs.transport.aws_clients import open_client
@@ -260,3 +261,10 @@ def refusal(code):
 
     said = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": 400}}
     return ClientError(said, "PutItem")
+
+
+def test_a_change_that_changes_nothing_is_an_update_that_dynamodb_takes():
+    """An empty SET is a syntax error there; found by `test_a_store_follows_the_rules`."""
+    record = queued()
+    move = Move(record.id, Entry(record, "0"), record, "0")
+    assert update(move)["UpdateExpression"] == "SET #version = :version"

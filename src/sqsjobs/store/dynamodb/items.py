@@ -84,13 +84,16 @@ def typed(value: Any) -> dict[str, Any]:
 
 
 def update(move: Move) -> dict[str, Any]:
-    """Return the parameters of UpdateItem that carry out `move`, which has something before and after."""
+    """Return the parameters of UpdateItem that carry out `move`, which has something before and after.
+
+    The version is set in any case: DynamoDB takes no update that sets nothing.
+    """
     assert move.before is not None
     assert move.after is not None
     old = attributes(move.before.record, move.before.version)
     new = attributes(move.after, move.version)
-    changed = {name: value for name, value in new.items() if old[name] != value}
-    names = {f"#{name}": name for name in (*changed, "version")}
+    changed = {name: value for name, value in new.items() if old[name] != value or name == "version"}
+    names = {f"#{name}": name for name in changed}
     to_set = [f"#{name} = :{name}" for name, value in changed.items() if value is not None]
     to_drop = [f"#{name}" for name, value in changed.items() if value is None]
     return {
