@@ -148,7 +148,9 @@ async def test_every_failure_of_every_call_is_mapped_and_made_once(
     assert event.error == (error.code or kind.__name__)
 
 
-@pytest.mark.parametrize("body", ["no JSON", "[]", '{"Messages": [{}'])
+@pytest.mark.parametrize(
+    "body", ["no JSON", "[]", '{"Messages": [{}', '{"Messages": 7}', '{"Messages": [{"MessageId": "1"}]}']
+)
 async def test_what_is_no_answer_of_sqs_is_no_empty_queue(
     server: WireServer, transport: SqsTransport, body: str
 ) -> None:

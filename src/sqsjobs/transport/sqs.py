@@ -21,6 +21,7 @@ from sqsjobs.errors import ConfigurationError, QueueNotFound, TransportError, Tr
 from sqsjobs.transport.address import SqsEndpoint
 from sqsjobs.transport.base import (
     MAX_WAIT,
+    NO_ATTRIBUTES,
     ClockCorrected,
     Delivery,
     Done,
@@ -33,6 +34,7 @@ from sqsjobs.transport.base import (
     WireChosen,
     is_fifo,
 )
+from sqsjobs.transport.received import ReceivedMessage
 from sqsjobs.transport.server_time import ServerTime
 from sqsjobs.transport.sqs_errors import entry_failed, not_sent
 from sqsjobs.transport.sqs_options import Pools, Timeouts, Wire, checked_wire
@@ -187,7 +189,7 @@ class SqsTransport:
             **({"ReceiveRequestAttemptId": attempt_id} if attempt_id and is_fifo(queue) else {}),
         )
         with _Reading("ReceiveMessage", queue):
-            return [_delivery(queue, message) for message in answer.get("Messages", ())]
+            return [_delivery(queue, message) for message in answer["Messages"]]
 
     async def delete(self, queue: str, receipt_handles: Sequence[str]) -> list[EntryResult]:
         return await self._control("DeleteMessageBatch", queue, [{"ReceiptHandle": it} for it in receipt_handles])
@@ -293,24 +295,23 @@ def _entry(message: OutgoingMessage) -> dict[str, Any]:
     return entry
 
 
-def _delivery(queue: str, message: Mapping[str, Any]) -> Delivery:
-    system = message.get("Attributes", {})
-    attributes = {
-        name: value["StringValue"]
-        for name, value in message.get("MessageAttributes", {}).items()
-        if value["DataType"].startswith(("String", "Number"))
-    }
+def _delivery(queue: str, message: ReceivedMessage) -> Delivery:
+    system = message.system
     return Delivery(
         queue=queue,
-        message_id=message["MessageId"],
-        receipt_handle=message["ReceiptHandle"],
-        body=message["Body"],
-        receive_count=int(system.get("ApproximateReceiveCount", 1)),
-        sent_at=int(system.get("SentTimestamp", 0)) / 1000,
-        first_received_at=int(system.get("ApproximateFirstReceiveTimestamp", 0)) / 1000,
-        group=system.get("MessageGroupId"),
-        attributes=attributes,
+        message_id=message.message_id,
+        receipt_handle=message.receipt_handle,
+        body=message.body,
+        receive_count=system.receive_count,
+        sent_at=system.sent / 1000,
+        first_received_at=system.first_received / 1000,
+        group=system.group,
+        attributes=_texts(message) if message.attributes else NO_ATTRIBUTES,
     )
+
+
+def _texts(message: ReceivedMessage) -> dict[str, str]:
+    return {name: it.text for name, it in message.attributes.items() if it.kind.startswith(("String", "Number"))}
 
 
 def queue_description(queue: str, url: str, attributes: Mapping[str, str]) -> QueueDescription:

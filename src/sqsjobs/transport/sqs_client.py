@@ -17,7 +17,6 @@ from typing import Any, Final, TypeAlias
 
 import aioboto3
 import botocore.exceptions as botocore_errors
-import msgspec
 from aiobotocore.config import AioConfig
 from aiobotocore.credentials import AioCredentials
 from botocore import xform_name
@@ -28,6 +27,7 @@ from sqsjobs.transport.address import SqsEndpoint, check_url
 from sqsjobs.transport.aws_errors import FAILURES, transport_error, unusable
 from sqsjobs.transport.aws_models import model_loader
 from sqsjobs.transport.base import MAX_BATCH_BYTES, SqsCalled, WireChosen
+from sqsjobs.transport.received import read_received
 from sqsjobs.transport.server_time import ServerTime
 from sqsjobs.transport.sqs_errors import is_about_the_credentials
 from sqsjobs.transport.sqs_options import Timeouts, Wire
@@ -238,20 +238,13 @@ def _stream_large_body(request: Any, **_: Any) -> None:
         request.body = io.BytesIO(request.body)
 
 
-class _Received(msgspec.Struct):
-    messages: list[dict[str, Any]] = msgspec.field(name="Messages", default_factory=list)
-
-
-_received = msgspec.json.Decoder(_Received)
-
-
 def _read_messages(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
     """Read the messages of an answer, so that botocore has no shapes to walk, which is a tenth of the whole call.
 
     Botocore would also take any text for an answer without messages: a login page would be an empty queue.
     """
     if response_dict["status_code"] == HTTPStatus.OK:
-        customized_response_dict["Messages"] = _received.decode(response_dict["body"]).messages
+        customized_response_dict["Messages"] = read_received(response_dict["body"])
         response_dict["body"] = b"{}"
 
 
@@ -333,7 +326,7 @@ class SqsClient:
         except FAILURES as error:
             raise transport_error(error, operation, queue) from error
         except UNREADABLE as error:
-            raise no_sqs(f"what is no JSON object ({error})", operation, queue) from error
+            raise no_sqs(f"what cannot be read ({error})", operation, queue) from error
         headers = answer["ResponseMetadata"]["HTTPHeaders"]
         kind = headers.get("content-type", "json")
         if "json" not in kind:

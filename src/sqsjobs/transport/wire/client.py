@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from sqsjobs.errors import AccessDenied, RequestRejected, TransportError, TransportUnavailable
+from sqsjobs.transport.received import read_received
 from sqsjobs.transport.server_time import ServerTime, dated
 from sqsjobs.transport.sqs_errors import answered_error, is_about_the_clock
 from sqsjobs.transport.wire.connection import Answer, NoAnswer, Request
@@ -138,9 +139,11 @@ def _unanswered(error: Exception, request: Request, deadline: float, operation: 
 
 def _contents(answer: Answer, operation: str, queue: str) -> Mapping[str, Any]:
     try:
+        if operation == "ReceiveMessage":
+            return {"Messages": read_received(answer.body)}
         return _decode(answer.body) if answer.body else {}
     except UNREADABLE as error:
-        raise no_sqs(f"what is no JSON object ({error})", operation, queue) from error
+        raise no_sqs(f"what cannot be read ({error})", operation, queue) from error
 
 
 def no_sqs(kind: str, operation: str, queue: str) -> TransportUnavailable:
