@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
-import gc
 import os
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
@@ -18,6 +16,7 @@ from sqsjobs.app import App
 from sqsjobs.callbacks import CALLBACK_TASK
 from sqsjobs.cli.console import complain
 from sqsjobs.cli.exits import FAILED, FORCED, OK
+from sqsjobs.cli.memory import collecting_seldom, give_back, share_arenas
 from sqsjobs.cli.options import (
     DEFAULT_LOGS,
     NO_BACKENDS,
@@ -170,9 +169,6 @@ def _supervise(command: list[str], processes: int, work: Work, platform: Platfor
     return asyncio.run(supervisor.run())
 
 
-_PYTHONS_OWN: Final = (700, 2000)
-"""Allocations after which the youngest objects are collected: in Python 3.11 and 3.12, and in 3.13."""
-_COLLECT_AFTER: Final = 10_000
 _STARTED_AFTER: Final = 2.0
 """Seconds after which a worker has loaded and opened all that it needs."""
 
@@ -210,28 +206,11 @@ class WorkerProbe:
 
 def _run(app: App, job: _Job) -> int:
     app.configure(observers=_observers(app, job))
-    _collect_seldom()
+    share_arenas()
     with asyncio.Runner(loop_factory=_loop_factory(job.platform.loop)) as runner:
         if not runner.run(_work(app, job)):
             _end_at_once()
     return OK
-
-
-def _collect_seldom() -> None:
-    """Let the garbage collector look less often at what lives long, unless the app has set it up itself.
-
-    The jobs in hand always make enough of objects for it to look, and hardly one of them is in a circle.
-    """
-    if gc.get_threshold()[0] in _PYTHONS_OWN:
-        gc.collect()
-        gc.freeze()  # modules, tasks, routes: what is there now stays
-        gc.set_threshold(_COLLECT_AFTER, *gc.get_threshold()[1:])
-
-
-def _give_back_memory() -> None:
-    """Give the operating system what loading and opening has left free, where the C library can (glibc)."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _observers(app: App, job: _Job) -> list[Callable[..., None]]:
@@ -266,7 +245,8 @@ async def _work(app: App, job: _Job) -> bool:
                 **_options(work),
             )
             probe.health = worker.health
-            asyncio.get_running_loop().call_later(_STARTED_AFTER, _give_back_memory)
+            asyncio.get_running_loop().call_later(_STARTED_AFTER, give_back)
+            around.enter_context(collecting_seldom())
             around.enter_context(on_stop_signals(worker.stop))
             if job.supervised is not None:
                 _answer(job.supervised, probe, worker.stop)
