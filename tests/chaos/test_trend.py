@@ -39,3 +39,11 @@ def test_a_leak_is_told_from_noise() -> None:
     leak = [(second, value + 0.05 * second) for second, value in noise]
     assert slope_of(noise).judged(most=0.01) is Verdict.FLAT
     assert slope_of(leak).judged(most=0.01) is Verdict.GROWING
+
+
+def test_a_rush_now_and_then_is_no_leak_and_hides_none() -> None:
+    random = Random(7)
+    rushes = [(float(second), 2 + (random.randrange(100) if second % 7 == 0 else 0)) for second in range(300)]
+    leak = [(second, value + 0.02 * second) for second, value in rushes]
+    assert slope_of(rushes).judged(most=0.005) is Verdict.FLAT
+    assert slope_of(leak).judged(most=0.005) is Verdict.GROWING
