@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Set
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import msgspec
@@ -61,8 +60,7 @@ class JobEnqueued(msgspec.Struct, frozen=True, gc=False):
     queue: str
 
 
-@dataclass(frozen=True, slots=True)
-class JobNotEnqueued:
+class JobNotEnqueued(msgspec.Struct, frozen=True):
     """A job was rejected (`uncertain` False), or no answer came (True)."""
 
     job_id: str
@@ -83,8 +81,7 @@ class PollCompleted(msgspec.Struct, frozen=True, gc=False):
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class PollFailed:
+class PollFailed(msgspec.Struct, frozen=True):
     """A receive failed, for the `failures`th time in a row; the next is made after `retry_in` seconds."""
 
     queue: str
@@ -93,8 +90,7 @@ class PollFailed:
     retry_in: float
 
 
-@dataclass(frozen=True, slots=True)
-class PollPaused:
+class PollPaused(msgspec.Struct, frozen=True):
     """Polling of a queue pauses for `seconds`: the job store is away, or messages come faster than they can be judged."""
 
     queue: str
@@ -130,8 +126,7 @@ class JobEnded(msgspec.Struct, frozen=True, gc=False):
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class JobOverran:
+class JobOverran(msgspec.Struct, frozen=True):
     """A job in a thread goes on past its timeout: it keeps its lease and its slot until the thread ends."""
 
     job: Job
@@ -150,8 +145,7 @@ class JobSettled(msgspec.Struct, frozen=True, gc=False):
     delay: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLettered:
+class DeadLettered(msgspec.Struct, frozen=True):
     """An annotated copy of a message is in the dead-letter queue."""
 
     queue: str
@@ -162,8 +156,7 @@ class DeadLettered:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class SettleFailed:
+class SettleFailed(msgspec.Struct, frozen=True):
     """A disposition could not be carried out; the message comes back by itself when its lease ends."""
 
     queue: str
@@ -173,8 +166,7 @@ class SettleFailed:
     problem: str
 
 
-@dataclass(frozen=True, slots=True)
-class StoreFailed:
+class StoreFailed(msgspec.Struct, frozen=True):
     """A call to the job store failed."""
 
     operation: str
@@ -184,16 +176,14 @@ class StoreFailed:
 # Leases ---------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class HeartbeatSent:
+class HeartbeatSent(msgspec.Struct, frozen=True):
     """Leases were extended by one request."""
 
     queue: str
     leases: int
 
 
-@dataclass(frozen=True, slots=True)
-class HeartbeatFailed:
+class HeartbeatFailed(msgspec.Struct, frozen=True):
     """A request to extend leases failed; it is tried again until the leases' deadlines."""
 
     queue: str
@@ -201,8 +191,7 @@ class HeartbeatFailed:
     problem: str
 
 
-@dataclass(frozen=True, slots=True)
-class LeaseEnded:
+class LeaseEnded(msgspec.Struct, frozen=True):
     """A lease was lost while its message was in hand."""
 
     queue: str
@@ -210,8 +199,7 @@ class LeaseEnded:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class LoopBlocked:
+class LoopBlocked(msgspec.Struct, frozen=True):
     """The event loop has not run for `seconds`; `task` names what blocks it, `stack` shows where."""
 
     task: str
@@ -222,8 +210,7 @@ class LoopBlocked:
 # The worker -----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerStarted:
+class WorkerStarted(msgspec.Struct, frozen=True):
     """A worker has begun."""
 
     worker: str
@@ -231,16 +218,14 @@ class WorkerStarted:
     concurrency: int
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerReady:
+class WorkerReady(msgspec.Struct, frozen=True):
     """Whether the worker can do its work has changed; `problem` is empty when it can."""
 
     worker: str
     problem: str
 
 
-@dataclass(frozen=True, slots=True)
-class RedriveTooLow:
+class RedriveTooLow(msgspec.Struct, frozen=True):
     """A queue's maxReceiveCount is so low that SQS may dead-letter jobs that have attempts left."""
 
     queue: str
@@ -248,8 +233,7 @@ class RedriveTooLow:
     needed: int
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerStopping:
+class WorkerStopping(msgspec.Struct, frozen=True):
     """A stop was asked for; `in_hand` jobs run on for at most `grace` seconds."""
 
     worker: str
@@ -258,8 +242,7 @@ class WorkerStopping:
     grace: float
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerStopped:
+class WorkerStopped(msgspec.Struct, frozen=True):
     """The worker has ended; `clean` if nothing was left running."""
 
     worker: str

@@ -69,60 +69,52 @@ class Succeeded(msgspec.Struct, frozen=True, gc=False):
         return "<Succeeded>" if self.result is None else f"<Succeeded, {len(self.result):,} bytes>"
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(msgspec.Struct, frozen=True):
     """The function raised; `permanent` if the task's retry policy gives up on such an error."""
 
     failure: Failure
     permanent: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class TimedOut:
+class TimedOut(msgspec.Struct, frozen=True):
     """The attempt took longer than the task's timeout of `after` seconds."""
 
     after: float
 
 
-@dataclass(frozen=True, slots=True)
-class Crashed:
+class Crashed(msgspec.Struct, frozen=True):
     """The child process that ran the function died; `crashes` counts the job's crashes, this one included."""
 
     failure: Failure
     crashes: int
 
 
-@dataclass(frozen=True, slots=True)
-class RetryRequested:
+class RetryRequested(msgspec.Struct, frozen=True):
     """The function raised `RetryAfter`."""
 
     delay: float
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Snoozed:
+class Snoozed(msgspec.Struct, frozen=True):
     """The function raised `Snooze`."""
 
     delay: float
 
 
-@dataclass(frozen=True, slots=True)
-class Discarded:
+class Discarded(msgspec.Struct, frozen=True):
     """The function raised `Discard`."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(msgspec.Struct, frozen=True):
     """The function raised `Reject`."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Interrupted:
+class Interrupted(msgspec.Struct, frozen=True):
     """The worker stopped before the function had ended; not a failure.
 
     `linger` is the delay in seconds before another worker may see the message: 1 s where the function
@@ -132,13 +124,11 @@ class Interrupted:
     linger: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Cancelled:
+class Cancelled(msgspec.Struct, frozen=True):
     """The job's cancellation was asked for while the function ran, and it ended without a result."""
 
 
-@dataclass(frozen=True, slots=True)
-class LostLease:
+class LostLease(msgspec.Struct, frozen=True):
     """The lease ended while the function ran; the message is not touched again."""
 
     reason: str
@@ -147,78 +137,67 @@ class LostLease:
 # Why a delivery did not become a run ----------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Unstarted:
+class Unstarted(msgspec.Struct, frozen=True):
     """The worker took the message and gives it back unrun: it is stopping, or kept it waiting too long."""
 
 
-@dataclass(frozen=True, slots=True)
-class Poison:
+class Poison(msgspec.Struct, frozen=True):
     """The message can never become a run. `code` is that of an `InvalidEnvelope`, or ``"invalid-arguments"``."""
 
     code: str
     problem: str
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
+class Unknown(msgspec.Struct, frozen=True):
     """This worker does not know the task, or not this version of the envelope; another may."""
 
     code: str
     problem: str
 
 
-@dataclass(frozen=True, slots=True)
-class AlreadyRunning:
+class AlreadyRunning(msgspec.Struct, frozen=True):
     """Another delivery of the job runs under a lease that lasts `for_seconds` longer."""
 
     for_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class AlreadyEnded:
+class AlreadyEnded(msgspec.Struct, frozen=True):
     """The job has ended before; this is one delivery too many."""
 
     status: JobStatus
 
 
-@dataclass(frozen=True, slots=True)
-class NotDue:
+class NotDue(msgspec.Struct, frozen=True):
     """The job may not start for another `for_seconds`."""
 
     for_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class CrashLimitReached:
+class CrashLimitReached(msgspec.Struct, frozen=True):
     """The job has taken its worker down `crashes` times."""
 
     crashes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Overdelivered:
+class Overdelivered(msgspec.Struct, frozen=True):
     """The attempts were used up by crashes or deliveries, so the function is not started again."""
 
     deliveries: int
 
 
-@dataclass(frozen=True, slots=True)
-class StoreDown:
+class StoreDown(msgspec.Struct, frozen=True):
     """The job store did not answer, so nothing may start."""
 
     problem: str
 
 
-@dataclass(frozen=True, slots=True)
-class KeysDown:
+class KeysDown(msgspec.Struct, frozen=True):
     """The key service did not answer, so the message cannot be read yet."""
 
     problem: str
 
 
-@dataclass(frozen=True, slots=True)
-class BlobsDown:
+class BlobsDown(msgspec.Struct, frozen=True):
     """The arguments, which are kept beside the queue, cannot be read now."""
 
     problem: str
