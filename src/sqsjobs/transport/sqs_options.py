@@ -32,7 +32,7 @@ class Pools:
     """
 
     poll: int = 128
-    control: int = 128
+    control: int = 256
     send: int = 32
 
     def __post_init__(self) -> None:
