@@ -6,8 +6,8 @@
 py-spy looks at the worker's stack some hundred times a second, from outside. A sample belongs to the innermost function
 of sqsjobs on the stack (what that calls in libraries and in C is its own), and with it to a stage; where there is none,
 the event loop itself was at work. Only the first thread is looked at: the others rest. The shares are applied to the CPU
-of a job in a drain by the same worker that nobody looked at. The plain path is looked at beside the bare loop, by what of a
-call to SQS was at work.
+of a job in a drain by the same worker that nobody looked at. Jobs that wait are looked at in the same way, and the plain
+path beside the bare loop, by what of a call to SQS was at work.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.child import Child
-from benchmarks.contestants import BARE, OTHERS, PLAIN, SQSJOBS, Contestant
+from benchmarks.contestants import BARE, OTHERS, PLAIN, SQSJOBS, Contestant, Setting
 from benchmarks.house import ROOT, server
 from benchmarks.machine import SERVER_CORE, describe, on_core
 from benchmarks.report.page import put_between_markers
@@ -66,12 +66,14 @@ class Profile:
 
     Attributes:
         seen: of sqsjobs as it comes.
+        waiting: of it where jobs wait for 50 ms, a thousand at once.
         plain: of it on the plain path.
         bare: of the bare loop.
         watched: µs of CPU, by how the worker was watched.
     """
 
     seen: Seen
+    waiting: Seen
     plain: Seen
     bare: Seen
     watched: list[tuple[str, float]]
@@ -79,7 +81,10 @@ class Profile:
     def tables(self) -> Iterator[tuple[tuple[str, ...], list[tuple[str, ...]]]]:
         """Yield headers and rows."""
         seen = self.seen
-        yield ("stage", "µs a job", "share"), list(rows(by_stage(seen.stacks), seen.per_job))
+        waits = {name: micros for name, micros, _ in rows(by_stage(self.waiting.stacks), self.waiting.per_job)}
+        stages = [(*row, waits.get(row[0], "0.0")) for row in rows(by_stage(seen.stacks), seen.per_job)]
+        whole = ("all of it", f"{seen.per_job:.1f}", "100%", f"{self.waiting.per_job:.1f}")
+        yield ("stage", "µs a job", "share", "µs a job that waits 50 ms, 1,000 at once"), [*stages, whole]
         yield (
             ("function, with what it calls in libraries", "µs a job", "share"),
             list(rows(by_place(seen.stacks), seen.per_job)),
@@ -112,6 +117,7 @@ def main() -> None:
         watched = [(name, cost(bench, options, given.jobs // 5)) for name, options in WATCHED]
         profile = Profile(
             look(bench, SQSJOBS, given.jobs, given.rate),
+            look(bench, SQSJOBS, given.jobs, given.rate, waiting=True),
             look(bench, PLAIN, given.jobs // 4, given.rate),
             look(bench, BARE, given.jobs // 4, given.rate),
             watched,
@@ -131,14 +137,16 @@ def main() -> None:
 
 def cost(bench: Bench, options: tuple[str, ...], jobs: int) -> float:
     """Return the CPU of a job in µs, in a worker with these options."""
-    unwatched = [part for part in SQSJOBS.worker(bench.setting(SQSJOBS)) if part not in _QUIET]
-    with worker(bench, replace(SQSJOBS, worker=lambda _: [*unwatched, *options]), jobs) as (running, queue):
+    setting = bench.setting(SQSJOBS)
+    unwatched = [part for part in SQSJOBS.worker(setting) if part not in _QUIET]
+    with worker(bench, replace(SQSJOBS, worker=lambda _: [*unwatched, *options]), setting, jobs) as (running, queue):
         return work_off(running, bench.server, queue, jobs).cpu_per_job
 
 
-def look(bench: Bench, contestant: Contestant, jobs: int, rate: int) -> Seen:
+def look(bench: Bench, contestant: Contestant, jobs: int, rate: int, *, waiting: bool = False) -> Seen:
     """Drain twice with one worker: the first time nobody looks, the second time the stacks are looked at."""
-    with worker(bench, contestant, jobs) as (running, queue):
+    setting = replace(bench.setting(contestant, "io"), concurrency=1_000) if waiting else bench.setting(contestant)
+    with worker(bench, contestant, setting, jobs) as (running, queue):
         per_job = work_off(running, bench.server, queue, jobs).cpu_per_job
         with tempfile.NamedTemporaryFile("r") as seen:
             options = ["--format", "raw", "--full-filenames", "--threads", "--rate", str(rate), "--output", seen.name]
@@ -152,9 +160,8 @@ def look(bench: Bench, contestant: Contestant, jobs: int, rate: int) -> Seen:
 
 
 @contextmanager
-def worker(bench: Bench, contestant: Contestant, jobs: int) -> Iterator[tuple[Child, str]]:
+def worker(bench: Bench, contestant: Contestant, setting: Setting, jobs: int) -> Iterator[tuple[Child, str]]:
     """Run a worker, with jobs to come, until the block is left; give its queue, too."""
-    setting = bench.setting(contestant)
     fill(bench, contestant, setting, jobs)
     with contestant.work(setting) as running:
         warm_up(running, bench.server, setting.queues[0])

@@ -20,7 +20,8 @@ STAGES: Final[Sequence[tuple[str, tuple[str, ...]]]] = (
     ),
     ("settling: what becomes of a message, deletes", ("worker/settler", "batching", "disposition", "outcome", "retry")),
     ("leases and heartbeats", ("worker/lease", "worker/heartbeat", "worker/held", "worker/watchdog")),
-    ("running: context, timeout, the function itself", ("worker/executor", "worker/run", "context.py", "contestants/")),
+    ("running: context, timeout, the call", ("worker/executor", "worker/run", "context.py")),
+    ("the function itself, and what it waits for", ("contestants/",)),
     ("polls, slots, hand-over", ("worker/",)),
 )
 """By how the names of their files begin, below the package; the first that fits has it."""
