@@ -159,8 +159,8 @@ class Batcher(Generic[I, O]):
         try:
             results = _one_each(batch, await self._flush([entry.item for entry in batch]))
         except Exception as error:  # noqa: BLE001 - it is the callers' to handle
-            for entry in batch:
-                entry.fail(error)
+            _fail(batch, error)
+            batch.clear()  # else the error would have itself, by the frame in its traceback
         except BaseException:
             for entry in batch:
                 entry.future.cancel()
@@ -186,6 +186,11 @@ class Batcher(Generic[I, O]):
         if task is self._next:  # cancelled before it began
             self._next = None
         self._start_due()
+
+
+def _fail(batch: Iterable[_Entry[I, O]], error: Exception) -> None:
+    for entry in batch:
+        entry.fail(error)
 
 
 class _Entry(msgspec.Struct, Generic[I, O], eq=False):

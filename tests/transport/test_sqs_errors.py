@@ -6,7 +6,9 @@ import asyncio
 import errno
 import gc
 import socket
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
@@ -22,6 +24,7 @@ from tests.transport.wire_server import (
     stops_in_the_middle,
 )
 
+from sqsjobs.batching import Batcher
 from sqsjobs.errors import (
     AccessDenied,
     QueueNotFound,
@@ -30,8 +33,9 @@ from sqsjobs.errors import (
     TransportError,
     TransportUnavailable,
 )
-from sqsjobs.transport.base import Done, EntryFailed, NotSent, OutgoingMessage, SqsCalled
+from sqsjobs.transport.base import Delivery, Done, EntryFailed, EntryResult, NotSent, OutgoingMessage, SqsCalled
 from sqsjobs.transport.sqs import SqsTransport, Timeouts, Wire
+from sqsjobs.transport.wire.connection import Connection
 
 QUICK = Timeouts(connect=0.4, read=0.6)
 """For servers that do not answer. For those that do, a busy machine is given the usual time."""
@@ -149,7 +153,18 @@ async def test_every_failure_of_every_call_is_mapped_and_made_once(
 
 
 @pytest.mark.parametrize(
-    "body", ["no JSON", "[]", '{"Messages": [{}', '{"Messages": 7}', '{"Messages": [{"MessageId": "1"}]}']
+    "body",
+    [
+        "",
+        "no JSON",
+        "[]",
+        '{"Messages": [{}',
+        '{"Messages": 7}',
+        '{"Messages": [{"MessageId": "1"}]}',
+        '{"Messages": [{"MessageId": "1", "ReceiptHandle": "r", "Body": "b", "Attributes": {"SentTimestamp": "%s"}}]}'
+        % ("9" * 400),
+    ],
+    ids=["empty", "text", "list", "cut off", "number", "half a message", "no date"],
 )
 async def test_what_is_no_answer_of_sqs_is_no_empty_queue(
     server: WireServer, transport: SqsTransport, body: str
@@ -371,6 +386,51 @@ async def test_attributes_are_read_as_text(server: WireServer, transport: SqsTra
     [delivery] = await transport.receive("jobs", limit=1, wait=0, visibility=30)
 
     assert delivery.attributes == {"reason": "x", "count": "7", "kind": "y"}
+
+
+async def test_null_stands_for_what_is_absent(server: WireServer, transport: SqsTransport) -> None:
+    absent: dict[str, object] = {"Attributes": None, "MessageAttributes": None}
+    null = {"raw": {"DataType": "Binary", "BinaryValue": "AA==", "StringValue": None}}
+    times = {"SentTimestamp": None, "ApproximateReceiveCount": None, "MessageGroupId": None}
+    message = {"MessageId": "m", "ReceiptHandle": "h", "Body": "b"}
+    server.reactions["ReceiveMessage"] = says(
+        {"Messages": [message | absent, message | {"Attributes": times, "MessageAttributes": null}]}
+    )
+    deliveries = await transport.receive("jobs", limit=10, wait=0, visibility=30)
+    assert deliveries == [Delivery("jobs", "m", "h", "b")] * 2
+
+    server.reactions["ReceiveMessage"] = says({"Messages": None})
+    assert await transport.receive("jobs", limit=10, wait=0, visibility=30) == []
+
+
+@pytest.mark.parametrize("wire", ["lean"])
+async def test_a_failure_leaves_nothing_to_the_garbage_collector(server: WireServer, transport: SqsTransport) -> None:
+    """Neither its error nor its connection has itself, by a traceback or a parser: they are gone with their last user."""
+    await transport.receive("jobs", limit=1, wait=0, visibility=30)
+    gc.collect()
+    gc.disable()
+    try:
+        before = connections()
+        for reaction in (fails("ServiceUnavailable", status=503), resets):
+            server.reactions["DeleteMessageBatch"] = reaction
+            async with Batcher(partial(transport.delete, "jobs"), max_items=10) as deletes:
+                gone = await failure_of_both(deletes.submit_nowait("a"), deletes.submit_nowait("b"))
+            assert gone() is None
+        assert connections() == before
+    finally:
+        gc.enable()
+
+
+def connections() -> int:
+    return sum(isinstance(it, Connection) for it in gc.get_objects())
+
+
+async def failure_of_both(*futures: asyncio.Future[EntryResult]) -> weakref.ref[BaseException]:
+    """Not raised here: that would put this frame, and so the futures, into the traceback."""
+    await asyncio.wait(futures)
+    one, other = (weakref.ref(future.exception() or AssertionError()) for future in futures)
+    assert one is other
+    return one
 
 
 async def test_a_receive_asks_in_whole_seconds_and_for_what_is_read(

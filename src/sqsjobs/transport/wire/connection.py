@@ -112,6 +112,7 @@ class Connection(asyncio.BufferedProtocol):
             if self._exchange is exchange:  # cancelled, and what may still come answers nobody
                 self._exchange = None
                 self.close()
+            del exchange  # else an error would have itself, by the frame in its traceback
 
     def close(self) -> None:
         """Close the connection at once."""
@@ -156,6 +157,8 @@ class Connection(asyncio.BufferedProtocol):
         self._fail(f"the connection was closed before the answer was complete{f' ({exc})' if exc else ''}")
         if not self.lost.done():
             self.lost.set_result(None)
+        self._transport = None
+        del self._parser  # they have each other: nothing is left for the garbage collector
 
     # What the parser calls
 
