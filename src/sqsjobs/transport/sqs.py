@@ -34,7 +34,7 @@ from sqsjobs.transport.base import (
     WireChosen,
     is_fifo,
 )
-from sqsjobs.transport.received import ReceivedMessage
+from sqsjobs.transport.received import ReceivedMessage, SystemAttributes
 from sqsjobs.transport.server_time import ServerTime
 from sqsjobs.transport.sqs_errors import entry_failed, not_sent
 from sqsjobs.transport.sqs_options import Pools, Timeouts, Wire, checked_wire
@@ -295,23 +295,22 @@ def _entry(message: OutgoingMessage) -> dict[str, Any]:
     return entry
 
 
+_NO_SYSTEM: Final = SystemAttributes()
+
+
 def _delivery(queue: str, message: ReceivedMessage) -> Delivery:
-    system = message.system
+    system = message.system or _NO_SYSTEM
     return Delivery(
         queue=queue,
         message_id=message.message_id,
         receipt_handle=message.receipt_handle,
         body=message.body,
-        receive_count=system.receive_count,
-        sent_at=system.sent / 1000,
-        first_received_at=system.first_received / 1000,
+        receive_count=1 if system.receive_count is None else system.receive_count,
+        sent_at=(system.sent or 0) / 1000,
+        first_received_at=(system.first_received or 0) / 1000,
         group=system.group,
-        attributes=_texts(message) if message.attributes else NO_ATTRIBUTES,
+        attributes=message.texts() if message.attributes else NO_ATTRIBUTES,
     )
-
-
-def _texts(message: ReceivedMessage) -> dict[str, str]:
-    return {name: it.text for name, it in message.attributes.items() if it.kind.startswith(("String", "Number"))}
 
 
 def queue_description(queue: str, url: str, attributes: Mapping[str, str]) -> QueueDescription:
