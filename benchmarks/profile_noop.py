@@ -82,7 +82,9 @@ class Profile:
         """Yield headers and rows."""
         seen = self.seen
         waits = {name: micros for name, micros, _ in rows(by_stage(self.waiting.stacks), self.waiting.per_job)}
-        stages = [(*row, waits.get(row[0], "0.0")) for row in rows(by_stage(seen.stacks), seen.per_job)]
+        counted = by_stage(seen.stacks)
+        counted.update(dict.fromkeys(waits, 0))  # stages that only a job that waits has, too
+        stages = [(*row, waits.get(row[0], "0.0")) for row in rows(counted, seen.per_job)]
         whole = ("all of it", f"{seen.per_job:.1f}", "100%", f"{self.waiting.per_job:.1f}")
         yield ("stage", "µs a job", "share", "µs a job that waits 50 ms, 1,000 at once"), [*stages, whole]
         yield (
