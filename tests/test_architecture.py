@@ -119,9 +119,9 @@ def _audited(seen: list[str]) -> Iterator[None]:
 
 
 def test_only_the_settings_read_the_environment() -> None:
-    """A child process removes variables from its own, and reads none; the C library's are looked at for not overruling them."""
+    """A child process removes variables from its own, and reads none."""
     readers = {module for module, word, _ in words_used() if word in {"os.environ", "os.getenv"}}
-    assert readers == {"settings.py", "worker/child_variables.py", "cli/memory.py"}
+    assert readers == {"settings.py", "worker/child_variables.py"}
 
 
 def test_modules_are_named_for_what_lives_there() -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 
 from sqsjobs.errors import ConfigurationError
 
-__all__ = ["Settings"]
+__all__ = ["Settings", "names_arenas"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,12 @@ class Settings:
         chosen = _from_pyproject(directory or Path.cwd())
         chosen |= _from_environment(os.environ if environ is None else environ)
         return cls(**chosen)
+
+
+def names_arenas(environ: Mapping[str, str] | None = None) -> bool:
+    """Return whether the environment says how many arenas the C library is to allocate from (mallopt(3), glibc)."""
+    held = os.environ if environ is None else environ
+    return "MALLOC_ARENA_MAX" in held or "arena_max" in held.get("GLIBC_TUNABLES", "")
 
 
 _VARIABLES: Final[Mapping[str, tuple[str, ...]]] = {

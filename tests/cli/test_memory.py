@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import weakref
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import pytest
 
-from sqsjobs.cli.memory import COLLECT_AFTER, COLLECT_AFTER_MOST, collecting_seldom
+from sqsjobs.cli.memory import (
+    COLLECT_AFTER,
+    COLLECT_AFTER_MOST,
+    collect_seldom,
+    collecting_seldom,
+    give_back,
+    share_arenas,
+)
 
 
 @pytest.fixture(autouse=True)
-def pythons_own() -> Iterator[None]:
-    """Begin with what Python brings, and leave what the tests had."""
+def worker_as_it_begins() -> Iterator[None]:
+    """Begin with what a worker makes of what Python brings, and leave what the tests had."""
     before = gc.get_threshold()
     gc.set_threshold(700, 10, 10)
+    collect_seldom()
     yield
     gc.set_threshold(*before)
 
@@ -65,18 +75,63 @@ async def test_garbage_in_circles_is_found_within_the_next_second():
 
 async def test_what_the_app_has_set_up_itself_is_left_alone():
     gc.set_threshold(50_000, 20, 20)
+    collect_seldom()
     with collecting_seldom(every=0.001):
-        await asyncio.sleep(0)
         gc.collect(0)
+        await asyncio.sleep(0.01)
         assert gc.get_threshold() == (50_000, 20, 20)
     assert gc.get_threshold() == (50_000, 20, 20)
 
 
-async def test_afterwards_all_is_as_it_was():
-    callbacks = list(gc.callbacks)
-    with collecting_seldom():
+@pytest.mark.parametrize("wish", [(50_000, 20, 20), (0, 10, 10)])
+async def test_what_the_app_sets_up_later_stands(wish: tuple[int, int, int]):
+    with collecting_seldom(every=0.001):
+        gc.set_threshold(*wish)
         gc.collect(0)
-    assert (gc.get_threshold(), gc.callbacks) == ((700, 10, 10), callbacks)
+        await asyncio.sleep(0.01)
+        assert gc.get_threshold() == wish
+    assert gc.get_threshold() == wish
+
+
+async def test_afterwards_nothing_is_done_any_more():
+    callbacks = list(gc.callbacks)
+    with collecting_seldom(every=0.001):
+        gc.collect(0)
+    assert gc.callbacks == callbacks
+    assert gc.get_threshold()[0] == COLLECT_AFTER
+    gc.set_threshold(COLLECT_AFTER * 2, 10, 10)
+    await asyncio.sleep(0.01)
+    assert gc.get_threshold()[0] == COLLECT_AFTER * 2
+
+
+@pytest.mark.parametrize(
+    ("environment", "wished"),
+    [
+        ({}, [(-8, 2)]),
+        ({"MALLOC_ARENA_MAX": "4"}, []),
+        ({"GLIBC_TUNABLES": "glibc.malloc.arena_max=4"}, []),
+        ({"GLIBC_TUNABLES": "glibc.malloc.tcache_count=1"}, [(-8, 2)]),
+    ],
+)
+def test_threads_share_two_arenas_unless_the_environment_says_how_many(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], wished: list[tuple[int, int]]
+):
+    seen: list[tuple[int, int]] = []
+    library = SimpleNamespace(mallopt=lambda *wish: seen.append(wish))
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: library)
+    for name in ("MALLOC_ARENA_MAX", "GLIBC_TUNABLES"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    share_arenas()
+    assert seen == wished
+
+
+def test_a_c_library_without_arenas_is_no_trouble(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("MALLOC_ARENA_MAX", raising=False)
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: SimpleNamespace())
+    share_arenas()
+    give_back()
 
 
 class Circle:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import gc
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Final
 
-__all__ = ["COLLECT_AFTER", "COLLECT_AFTER_MOST", "collecting_seldom", "give_back", "share_arenas"]
+from sqsjobs.settings import names_arenas
+
+__all__ = ["COLLECT_AFTER", "COLLECT_AFTER_MOST", "collect_seldom", "collecting_seldom", "give_back", "share_arenas"]
 
 _PYTHONS_OWN: Final = (700, 2000)
 """Allocations after which Python looks through the youngest objects: in 3.11 and 3.12, and in 3.13."""
@@ -24,49 +25,59 @@ _ARENA_MAX: Final = -8
 _ARENAS: Final = 2
 
 
+def collect_seldom() -> None:
+    """Let Python look for garbage in circles seldom, unless the app has set that up itself."""
+    if gc.get_threshold()[0] in _PYTHONS_OWN:
+        gc.collect()
+        gc.freeze()  # modules, tasks, routes: what is there now stays
+        gc.set_threshold(COLLECT_AFTER, *gc.get_threshold()[1:])
+
+
 @contextmanager
 def collecting_seldom(every: float = 1.0) -> Iterator[None]:
-    """Let Python look for garbage in circles seldom, unless the app has set that up itself; on a running event loop.
+    """After `collect_seldom`, let it look more seldom still while the running event loop is busy.
 
     Thousands of jobs come and go, dozens of objects each, and hardly one of them ends in a circle; but it is the number of
     objects that makes Python look. So each look within `every` seconds doubles the number that brings the next, and then
-    it begins again: a worker that is busy looks a few times a second, and what a job leaves behind is found as soon.
+    it begins again: a worker that is busy looks a few times a second. What the app sets meanwhile stands from then on.
     """
-    own = gc.get_threshold()
-    if own[0] not in _PYTHONS_OWN:
-        yield
-        return
-    loop = asyncio.get_running_loop()
+    loop, ours = asyncio.get_running_loop(), COLLECT_AFTER
     timer: asyncio.TimerHandle
+
+    def put(number: int) -> None:
+        nonlocal ours
+        first, *others = gc.get_threshold()
+        if first == ours:
+            ours = number
+            gc.set_threshold(number, *others)
 
     def begin_again() -> None:
         nonlocal timer
-        gc.set_threshold(COLLECT_AFTER, *own[1:])
+        put(COLLECT_AFTER)
         timer = loop.call_later(every, begin_again)
 
     def has_looked(phase: str, _: Mapping[str, Any]) -> None:
         if phase == "stop":
-            gc.set_threshold(min(gc.get_threshold()[0] * 2, COLLECT_AFTER_MOST), *own[1:])
+            put(min(ours * 2, COLLECT_AFTER_MOST))
 
-    gc.collect()
-    gc.freeze()  # modules, tasks, routes: what is there now stays
-    begin_again()
+    timer = loop.call_later(every, begin_again)
     gc.callbacks.append(has_looked)
     try:
         yield
     finally:
-        gc.callbacks.remove(has_looked)
         timer.cancel()
-        gc.set_threshold(*own)
+        with suppress(ValueError):  # somebody else has removed it
+            gc.callbacks.remove(has_looked)
+        put(COLLECT_AFTER)
 
 
 def share_arenas() -> None:
     """Have all threads allocate from two places, where the C library gives nearly each its own (glibc).
 
-    Each place keeps what was free in its worst moment; Python's threads take turns, so that more than two gain nothing.
-    Whoever has said in the environment how many there should be (``MALLOC_ARENA_MAX``) is not overruled.
+    Each place keeps what was free in its worst moment; most of what threads allocate, they allocate in turns. Whoever has
+    said in the environment how many there should be (``MALLOC_ARENA_MAX``) is not overruled.
     """
-    if "MALLOC_ARENA_MAX" not in os.environ and "arena_max" not in os.environ.get("GLIBC_TUNABLES", ""):
+    if not names_arenas():
         with suppress(OSError, AttributeError):
             ctypes.CDLL(None).mallopt(_ARENA_MAX, _ARENAS)
 

@@ -16,7 +16,7 @@ from sqsjobs.app import App
 from sqsjobs.callbacks import CALLBACK_TASK
 from sqsjobs.cli.console import complain
 from sqsjobs.cli.exits import FAILED, FORCED, OK
-from sqsjobs.cli.memory import collecting_seldom, give_back, share_arenas
+from sqsjobs.cli.memory import collect_seldom, collecting_seldom, give_back, share_arenas
 from sqsjobs.cli.options import (
     DEFAULT_LOGS,
     NO_BACKENDS,
@@ -207,6 +207,7 @@ class WorkerProbe:
 def _run(app: App, job: _Job) -> int:
     app.configure(observers=_observers(app, job))
     share_arenas()
+    collect_seldom()
     with asyncio.Runner(loop_factory=_loop_factory(job.platform.loop)) as runner:
         if not runner.run(_work(app, job)):
             _end_at_once()
