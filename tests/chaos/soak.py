@@ -51,9 +51,9 @@ One worker does about 100 jobs a second while 2 % of its calls to SQS, and of
 its producer's, go wrong in every way there is. Every second its memory, file
 descriptors, threads and asyncio tasks are counted. After a peak that fills the
 thread pool and the warm-up (five minutes, or a third of a shorter run) a line is
-laid through the medians of every twentieth of what is left: the run fails if one
-grows for certain, that is, with the whole 95 % interval of its slope above what is
-called flat.
+laid through the least of every twentieth of what is left, the floor on which jobs
+and faults come and go: the run fails if one grows for certain, that is, with the
+whole 95 % interval of its slope above what is called flat.
 
     make soak                  ten minutes
     make soak MINUTES=30

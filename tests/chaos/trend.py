@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import inf, sqrt
-from statistics import NormalDist, fmean, median
+from statistics import NormalDist, fmean
 
 __all__ = ["Slope", "Verdict", "slope_of"]
 
 BLOCKS = 20
-"""Neighbouring samples resemble each other, so that their number says little; the medians of so many blocks are taken as
-independent. Medians, for what grows raises the floor, and a moment's rush the peaks alone."""
+"""Neighbouring samples resemble each other, so that their number says little; the least values of so many blocks are taken as
+independent. The least, for what grows raises the floor, and a moment's rush the peaks alone."""
 
 
 class Verdict(StrEnum):
@@ -41,7 +41,7 @@ class Slope:
 
 def slope_of(samples: Sequence[tuple[float, float]], blocks: int = BLOCKS) -> Slope:
     """Fit a line to samples of (second, value) by least squares; with fewer than three, nothing is known."""
-    points = _medians(samples, blocks)
+    points = _floors(samples, blocks)
     count = len(points)
     if count < 3:
         return Slope(0.0, -inf, inf)
@@ -53,10 +53,10 @@ def slope_of(samples: Sequence[tuple[float, float]], blocks: int = BLOCKS) -> Sl
     return Slope(rate, rate - error, rate + error)
 
 
-def _medians(samples: Sequence[tuple[float, float]], blocks: int) -> list[tuple[float, float]]:
+def _floors(samples: Sequence[tuple[float, float]], blocks: int) -> list[tuple[float, float]]:
     size = max(1, len(samples) // blocks)
     whole = [samples[start : start + size] for start in range(0, len(samples) - size + 1, size)]
-    return [(fmean(x for x, _ in block), median(y for _, y in block)) for block in whole]
+    return [(fmean(x for x, _ in block), min(y for _, y in block)) for block in whole]
 
 
 def _student(freedom: int, confidence: float = 0.95) -> float:
