@@ -72,10 +72,9 @@ class Settings:
         return cls(**chosen)
 
 
-def names_arenas(environ: Mapping[str, str] | None = None) -> bool:
+def names_arenas() -> bool:
     """Return whether the environment says how many arenas the C library is to allocate from (mallopt(3), glibc)."""
-    held = os.environ if environ is None else environ
-    return "MALLOC_ARENA_MAX" in held or "arena_max" in held.get("GLIBC_TUNABLES", "")
+    return "MALLOC_ARENA_MAX" in os.environ or "arena_max" in os.environ.get("GLIBC_TUNABLES", "")
 
 
 _VARIABLES: Final[Mapping[str, tuple[str, ...]]] = {

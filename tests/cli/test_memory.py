@@ -93,15 +93,23 @@ async def test_what_the_app_sets_up_later_stands(wish: tuple[int, int, int]):
     assert gc.get_threshold() == wish
 
 
-async def test_afterwards_nothing_is_done_any_more():
-    callbacks = list(gc.callbacks)
+async def test_afterwards_nothing_is_done_any_more(monkeypatch: pytest.MonkeyPatch):
+    loop, callbacks, timers = asyncio.get_running_loop(), list(gc.callbacks), list[str]()
+
+    def noted(delay: float, callback: Callable[..., object], *args: object) -> asyncio.TimerHandle:
+        timers.append(callback.__module__)
+        return type(loop).call_later(loop, delay, callback, *args)
+
+    monkeypatch.setattr(loop, "call_later", noted)
     with collecting_seldom(every=0.001):
         gc.collect(0)
+        await begun()
+        assert "sqsjobs.cli.memory" in timers
     assert gc.callbacks == callbacks
     assert gc.get_threshold()[0] == COLLECT_AFTER
-    gc.set_threshold(COLLECT_AFTER * 2, 10, 10)
+    timers.clear()
     await asyncio.sleep(0.01)
-    assert gc.get_threshold()[0] == COLLECT_AFTER * 2
+    assert "sqsjobs.cli.memory" not in timers
 
 
 @pytest.mark.parametrize(

@@ -5,17 +5,20 @@ Null stands for what is absent, as it does for botocore: some servers answer it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Final, TypeAlias
 
 import msgspec
 
-__all__ = ["ReceivedMessage", "SystemAttributes", "read_received"]
+from sqsjobs.transport.base import NO_ATTRIBUTES, Delivery
+
+__all__ = ["ReceivedMessage", "read_received"]
 
 _Number: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 """A count, or milliseconds since 1970: a text in JSON."""
 
 
-class SystemAttributes(msgspec.Struct, frozen=True, gc=False):
+class _SystemAttributes(msgspec.Struct, frozen=True, gc=False):
     """The system attributes that a delivery is made of.
 
     Source: API reference of ReceiveMessage, "MessageSystemAttributeNames".
@@ -25,6 +28,9 @@ class SystemAttributes(msgspec.Struct, frozen=True, gc=False):
     sent: _Number | None = msgspec.field(name="SentTimestamp", default=None)
     first_received: _Number | None = msgspec.field(name="ApproximateFirstReceiveTimestamp", default=None)
     group: str | None = msgspec.field(name="MessageGroupId", default=None)
+
+
+_NO_SYSTEM: Final = _SystemAttributes()
 
 
 class _Attribute(msgspec.Struct, frozen=True, gc=False):
@@ -40,13 +46,31 @@ class ReceivedMessage(msgspec.Struct, frozen=True, gc=False):
     message_id: str = msgspec.field(name="MessageId")
     receipt_handle: str = msgspec.field(name="ReceiptHandle")
     body: str = msgspec.field(name="Body")
-    system: SystemAttributes | None = msgspec.field(name="Attributes", default=None)
+    system: _SystemAttributes | None = msgspec.field(name="Attributes", default=None)
     attributes: dict[str, _Attribute] | None = msgspec.field(name="MessageAttributes", default=None)
 
-    def texts(self) -> dict[str, str]:
-        """Return the message attributes that are texts or numbers (as text), by name."""
-        found = (self.attributes or {}).items()
-        return {name: it.text for name, it in found if it.text is not None and it.kind.startswith(("String", "Number"))}
+    def delivery(self, queue: str) -> Delivery:
+        """Return it as a delivery from `queue`; of its message attributes, those that are texts or numbers (as text)."""
+        system = self.system or _NO_SYSTEM
+        return Delivery(
+            queue=queue,
+            message_id=self.message_id,
+            receipt_handle=self.receipt_handle,
+            body=self.body,
+            receive_count=1 if system.receive_count is None else system.receive_count,
+            sent_at=(system.sent or 0) / 1000,
+            first_received_at=(system.first_received or 0) / 1000,
+            group=system.group,
+            attributes=_texts(self.attributes) if self.attributes else NO_ATTRIBUTES,
+        )
+
+
+def _texts(attributes: Mapping[str, _Attribute]) -> dict[str, str]:
+    return {
+        name: it.text
+        for name, it in attributes.items()
+        if it.text is not None and it.kind.startswith(("String", "Number"))
+    }
 
 
 class _Received(msgspec.Struct):

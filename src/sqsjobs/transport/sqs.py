@@ -21,7 +21,6 @@ from sqsjobs.errors import ConfigurationError, QueueNotFound, TransportError, Tr
 from sqsjobs.transport.address import SqsEndpoint
 from sqsjobs.transport.base import (
     MAX_WAIT,
-    NO_ATTRIBUTES,
     ClockCorrected,
     Delivery,
     Done,
@@ -34,7 +33,6 @@ from sqsjobs.transport.base import (
     WireChosen,
     is_fifo,
 )
-from sqsjobs.transport.received import ReceivedMessage, SystemAttributes
 from sqsjobs.transport.server_time import ServerTime
 from sqsjobs.transport.sqs_errors import entry_failed, not_sent
 from sqsjobs.transport.sqs_options import Pools, Timeouts, Wire, checked_wire
@@ -189,7 +187,7 @@ class SqsTransport:
             **({"ReceiveRequestAttemptId": attempt_id} if attempt_id and is_fifo(queue) else {}),
         )
         with _Reading("ReceiveMessage", queue):
-            return [_delivery(queue, message) for message in answer["Messages"]]
+            return [message.delivery(queue) for message in answer["Messages"]]
 
     async def delete(self, queue: str, receipt_handles: Sequence[str]) -> list[EntryResult]:
         return await self._control("DeleteMessageBatch", queue, [{"ReceiptHandle": it} for it in receipt_handles])
@@ -293,24 +291,6 @@ def _entry(message: OutgoingMessage) -> dict[str, Any]:
             name: {"DataType": "String", "StringValue": value} for name, value in message.attributes.items()
         }
     return entry
-
-
-_NO_SYSTEM: Final = SystemAttributes()
-
-
-def _delivery(queue: str, message: ReceivedMessage) -> Delivery:
-    system = message.system or _NO_SYSTEM
-    return Delivery(
-        queue=queue,
-        message_id=message.message_id,
-        receipt_handle=message.receipt_handle,
-        body=message.body,
-        receive_count=1 if system.receive_count is None else system.receive_count,
-        sent_at=(system.sent or 0) / 1000,
-        first_received_at=(system.first_received or 0) / 1000,
-        group=system.group,
-        attributes=message.texts() if message.attributes else NO_ATTRIBUTES,
-    )
 
 
 def queue_description(queue: str, url: str, attributes: Mapping[str, str]) -> QueueDescription:
