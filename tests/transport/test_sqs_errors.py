@@ -174,6 +174,18 @@ async def test_what_is_no_answer_of_sqs_is_no_empty_queue(
         await transport.receive("jobs", limit=10, wait=0, visibility=30)
 
 
+@pytest.mark.parametrize("operation", ["SendMessageBatch", "DeleteMessageBatch", "ChangeMessageVisibilityBatch"])
+@pytest.mark.parametrize(
+    "body", ["no JSON", "[]", '{"Successful": 7}', '{"Successful": [{}]}', '{"Failed": [{"Id": 0}]}']
+)
+async def test_what_is_no_answer_of_sqs_is_no_success(
+    server: WireServer, transport: SqsTransport, operation: str, body: str
+) -> None:
+    server.reactions[operation] = says(body)
+    with pytest.raises(TransportUnavailable, match="was answered with"):
+        await CALLS[operation](transport)
+
+
 @pytest.mark.parametrize(
     ("shape", "code", "status", "kind", "advice"),
     [

@@ -27,11 +27,10 @@ from sqsjobs.transport.address import SqsEndpoint, check_url
 from sqsjobs.transport.aws_errors import FAILURES, transport_error, unusable
 from sqsjobs.transport.aws_models import model_loader
 from sqsjobs.transport.base import MAX_BATCH_BYTES, SqsCalled, WireChosen
-from sqsjobs.transport.received import read_received
 from sqsjobs.transport.server_time import ServerTime
 from sqsjobs.transport.sqs_errors import is_about_the_credentials
 from sqsjobs.transport.sqs_options import Timeouts, Wire
-from sqsjobs.transport.wire.client import HOT, UNREADABLE, LeanClient, no_sqs
+from sqsjobs.transport.wire.client import HOT, UNREADABLE, LeanClient, no_sqs, read_answer
 from sqsjobs.transport.wire.opening import SessionCredentials, obstacle, open_lean
 
 __all__ = [
@@ -175,8 +174,7 @@ class SqsSession:
             lean = None
             if chosen.lean:
                 lean = await closing.enter_async_context(self._lean(client, connections, timeouts, server_time))
-            client.meta.events.register("before-send.sqs.SendMessageBatch", _stream_large_body)
-            client.meta.events.register("before-parse.sqs.ReceiveMessage", _read_messages)
+            _spare(client)
             yield SqsClient(client, timeouts, tell, lean, chosen, credentials=self.credentials, server_time=server_time)
 
     def _chosen_for(self, client: Any) -> WireChosen:
@@ -232,19 +230,30 @@ def check_certificates(http: Any) -> None:
         http._setup_proxy_ssl_context = lambda url: unchecked_behind_proxy(url) or checked()  # noqa: SLF001
 
 
+def _spare(client: Any) -> None:
+    """Spare the frequent calls what they have no use for, by botocore's own hooks."""
+    events = client.meta.events
+    events.register("before-send.sqs.SendMessageBatch", _stream_large_body)
+    for operation in HOT:
+        events.register(f"before-parse.sqs.{operation}", _read_answer)
+    # One attempt is all there is; what judges whether it deserves another costs a twentieth of a call.
+    events.unregister("needs-retry.sqs", unique_id="retry-config-sqs")
+
+
 def _stream_large_body(request: Any, **_: Any) -> None:
     """Give aiohttp a body of over 1 MiB, which a full batch is in JSON, as a stream: it warns of bytes that large."""
     if len(request.body) > MAX_BATCH_BYTES:
         request.body = io.BytesIO(request.body)
 
 
-def _read_messages(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
-    """Read the messages of an answer, so that botocore has no shapes to walk, which is a tenth of the whole call.
+def _read_answer(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
+    """Read what SQS has answered, so that botocore has no shapes to walk, which is a tenth of the whole call.
 
     Botocore would also take any text for an answer without messages: a login page would be an empty queue.
     """
     if response_dict["status_code"] == HTTPStatus.OK:
-        customized_response_dict["Messages"] = read_received(response_dict["body"])
+        operation = response_dict["context"]["operation_name"]
+        customized_response_dict.update(read_answer(operation, response_dict["body"]))
         response_dict["body"] = b"{}"
 
 

@@ -16,7 +16,7 @@ from sqsjobs.transport.wire.connection import Answer, NoAnswer, Request
 from sqsjobs.transport.wire.pool import Connections
 from sqsjobs.transport.wire.signing import Credentials, Signer, UnusableCredentials
 
-__all__ = ["HOT", "UNREADABLE", "CredentialSource", "LeanClient", "no_sqs"]
+__all__ = ["HOT", "UNREADABLE", "CredentialSource", "LeanClient", "no_sqs", "read_answer"]
 
 HOT: Final = frozenset(
     {
@@ -139,11 +139,20 @@ def _unanswered(error: Exception, request: Request, deadline: float, operation: 
 
 def _contents(answer: Answer, operation: str, queue: str) -> Mapping[str, Any]:
     try:
-        if operation == "ReceiveMessage":
-            return {"Messages": read_received(answer.body)}
-        return _decode(answer.body) if answer.body else {}
+        return read_answer(operation, answer.body)
     except UNREADABLE as error:
         raise no_sqs(f"what cannot be read ({error})", operation, queue) from error
+
+
+def read_answer(operation: str, body: bytes) -> Mapping[str, Any]:
+    """Return the contents of an answer to `operation`; messages as `ReceivedMessage`.
+
+    Raises:
+        DecodeError, UnicodeDecodeError, RecursionError: if it is none (`UNREADABLE`).
+    """
+    if operation == "ReceiveMessage":
+        return {"Messages": read_received(body)}
+    return _decode(body) if body else {}
 
 
 def no_sqs(kind: str, operation: str, queue: str) -> TransportUnavailable:
