@@ -26,8 +26,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.child import Child
-from benchmarks.contestants import BARE, OTHERS, PLAIN, SQSJOBS, Contestant, Setting
+from benchmarks.child import Child, child
+from benchmarks.contestants import BARE, OTHERS, OWN, PLAIN, SQSJOBS, Contestant, Setting
 from benchmarks.house import ROOT, server
 from benchmarks.machine import SERVER_CORE, describe, on_core
 from benchmarks.report.page import put_between_markers
@@ -70,6 +70,7 @@ class Profile:
         plain: of it on the plain path.
         bare: of the bare loop.
         watched: µs of CPU, by how the worker was watched.
+        waits: µs of CPU of a wait without sqsjobs, by what else its process did.
     """
 
     seen: Seen
@@ -77,6 +78,7 @@ class Profile:
     plain: Seen
     bare: Seen
     watched: list[tuple[str, float]]
+    waits: list[tuple[str, float]]
 
     def tables(self) -> Iterator[tuple[tuple[str, ...], list[tuple[str, ...]]]]:
         """Yield headers and rows."""
@@ -91,7 +93,8 @@ class Profile:
             ("function, with what it calls in libraries", "µs a job", "share"),
             list(rows(by_place(seen.stacks), seen.per_job)),
         )
-        yield ("a worker that", "µs of CPU a job"), [(name, f"{micros:.1f}") for name, micros in self.watched]
+        yield ("a wait of 50 ms, 1,000 at once, without sqsjobs, in a process that", "µs of CPU"), _told(self.waits)
+        yield ("a worker that", "µs of CPU a job"), _told(self.watched)
         yield ("over aioboto3", "sqsjobs on the plain path, µs a job", "the bare loop, µs a job"), self._plainly()
 
     def _plainly(self) -> list[tuple[str, ...]]:
@@ -102,6 +105,10 @@ class Profile:
         parts = [*(name for name, _ in LIBRARIES), LOOP, BUILT]
         table = [(name, *(column.get(name, "0.0") for column in columns)) for name in parts]
         return [*table, ("all of it", f"{self.plain.per_job:.1f}", f"{self.bare.per_job:.1f}")]
+
+
+def _told(measured: list[tuple[str, float]]) -> list[tuple[str, ...]]:
+    return [(name, f"{micros:.1f}") for name, micros in measured]
 
 
 def main() -> None:
@@ -123,6 +130,7 @@ def main() -> None:
             look(bench, PLAIN, given.jobs // 4, given.rate),
             look(bench, BARE, given.jobs // 4, given.rate),
             watched,
+            list(bare_waits()),
         )
     for header, body in profile.tables():
         table = Table(*header)
@@ -135,6 +143,13 @@ def main() -> None:
             [f"{datetime.now(UTC):%Y-%m-%d}, {about}. {profile.seen.per_job:.0f} µs of CPU a job.", *tables]
         )
         put_between_markers(ROOT / "docs" / "benchmarks.md", "profile", text)
+
+
+def bare_waits() -> Iterator[tuple[str, float]]:
+    """Yield what a wait costs without sqsjobs, by what else the process does."""
+    with child([OWN, "-m", "benchmarks.waits"], {}) as waiting:
+        for what in ("does nothing else", "looks at a hundred other objects before each"):
+            yield what, float(waiting.line())
 
 
 def cost(bench: Bench, options: tuple[str, ...], jobs: int) -> float:

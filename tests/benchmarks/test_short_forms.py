@@ -68,6 +68,12 @@ async def test_every_step_to_a_jobs_start_is_seen() -> None:
         assert re.search(r"[│|] +\d", line), line
 
 
+async def test_a_bare_wait_is_measured_alone_and_among_others() -> None:
+    alone, among = (float(line) for line in (await output("-m", "benchmarks.waits", "--waits", "5000")).splitlines())
+    assert alone > 0
+    assert among > 0
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are pinned to cores and accounted for by Linux's means")
 @pytest.mark.timeout(300)  # some twenty processes, each of which imports all that a worker needs
 async def test_every_kind_of_workload_gives_every_figure(tmp_path: Path) -> None:
