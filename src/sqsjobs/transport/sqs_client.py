@@ -20,6 +20,7 @@ import botocore.exceptions as botocore_errors
 from aiobotocore.config import AioConfig
 from aiobotocore.credentials import AioCredentials
 from botocore import xform_name
+from botocore.handlers import add_retry_headers
 from botocore.httpsession import get_cert_path
 
 from sqsjobs.errors import ConfigurationError, TransportError
@@ -236,8 +237,9 @@ def _spare(client: Any) -> None:
     events.register("before-send.sqs.SendMessageBatch", _stream_large_body)
     for operation in HOT:
         events.register(f"before-parse.sqs.{operation}", _read_answer)
-    # One attempt is all there is; what judges whether it deserves another costs a twentieth of a call.
+    # One attempt is all there is: nobody has to judge whether it deserves another, or to count it in the headers.
     events.unregister("needs-retry.sqs", unique_id="retry-config-sqs")
+    events.unregister("request-created", add_retry_headers)
 
 
 def _stream_large_body(request: Any, **_: Any) -> None:

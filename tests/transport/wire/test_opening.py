@@ -27,8 +27,8 @@ MESSAGE = [OutgoingMessage("x")]
 
 
 def is_lean(request: Request) -> bool:
-    """Whether a request came over the lean wire: botocore tells more."""
-    return "amz-sdk-invocation-id" not in request.headers
+    """Whether a request came over the lean wire: aiobotocore tells more."""
+    return "accept-encoding" not in request.headers
 
 
 async def opened(**options: Any) -> WireChosen:
