@@ -68,10 +68,13 @@ def test_beats_go_out_in_tens_and_take_along_what_is_nearly_due():
     clock, book = build()
     for n in range(25):
         book.grant(delivery(), asked_at=100.0 + n / 100)
-    clock.time = 118.5
-    beats = book.due()
-    assert sorted(len(beat.leases) for beat in beats) == [5, 10, 10]
-    assert book.due() == []  # on their way
+    clock.time = first = min(lease.next_beat for lease in book.held())
+    (beat,) = book.due()
+    assert len(beat.leases) == 10
+    assert [lease.next_beat <= first for lease in beat.leases] == [True] + [False] * 9
+    assert book.due() == []  # they are on their way, and the others have time
+    clock.time = 122.5
+    assert sorted(len(beat.leases) for beat in book.due()) == [5, 10]
 
 
 async def test_a_beat_that_was_planned_before_a_standstill_is_not_sent():

@@ -54,17 +54,34 @@ async def test_a_job_that_outlives_its_visibility_runs_once(rig):
     assert 25 <= rig.events.count(ev.HeartbeatSent) <= 38
 
 
+@pytest.mark.parametrize("apart", [0, 2.3])
 @virtually
-async def test_the_leases_of_many_jobs_are_extended_by_few_requests(rig):
+async def test_a_beat_of_one_of_a_hundred_long_jobs_costs_a_tenth_of_a_call(rig, apart):
+    """Whether they began together or one by one: each request carries ten, and none is made much before its time."""
+
     @rig.task()
     async def long(n: int) -> None:
         await asyncio.sleep(600)
 
-    await rig.send_many(long, 40)
-    async with rig.working(concurrency=40):
-        await rig.events.wait(ev.JobSettled, count=40)
-    assert sum(event.leases for event in rig.events.of(ev.HeartbeatSent)) >= 40 * 28
-    assert rig.events.count(ev.HeartbeatSent) < 40 * 28 / 5
+    def calls() -> tuple[int, int]:
+        """Return the requests that have been made of SQS, and the leases in them."""
+        made = rig.events.of(ev.SqsCalled, lambda event: event.operation == BEAT)
+        assert len(made) == rig.faults.made(BEAT)
+        return len(made), sum(event.entries for event in made)
+
+    async with rig.working(concurrency=100):
+        for _ in range(100):
+            await rig.send_many(long, 1)
+            await asyncio.sleep(apart)
+        await asyncio.sleep(60)
+        before = calls()
+        await asyncio.sleep(200)
+        requests, beats = (now - then for now, then in zip(calls(), before, strict=True))
+        await rig.events.wait(ev.JobSettled, count=100)
+    assert rig.events.count(ev.JobStarted) == 100
+    assert beats >= 100 * 200 / 22  # an interval of 20 s, which is spread by a tenth
+    assert requests <= 0.1 * beats
+    assert requests <= 0.1 * 100 * 200 / 20 * 1.1
 
 
 @virtually

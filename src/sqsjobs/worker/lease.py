@@ -178,7 +178,12 @@ class LeaseBook:
                 by_queue.setdefault(lease.queue, []).append(lease)
                 if lease.next_beat <= now:
                     urgent[lease.queue] = None
-            beats = [self._beat(queue, ten, now) for queue in urgent for ten in _in_tens(by_queue[queue])]
+            beats = [
+                self._beat(queue, ten, now)
+                for queue in urgent
+                for ten in _in_tens(by_queue[queue])
+                if ten[0].next_beat <= now  # else all of them can wait, and may find company that fills the request
+            ]
             for beat in beats:
                 for lease in beat.leases:
                     lease.beating = True
