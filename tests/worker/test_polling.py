@@ -23,15 +23,16 @@ POLL = "ReceiveMessage"
 # Idle -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("wait", "calls_a_minute"), [(10, 7), (20, 3)])
 @pytest.mark.parametrize("queues", [("work",), ("work", "other", "work.fifo")])
 @virtually
-async def test_an_idle_worker_makes_at_most_seven_calls_a_minute_and_queue(rig, queues):
-    """One long poll of ten seconds follows the other; nothing else is asked."""
-    async with rig.working(*queues, wait=10, concurrency=100):
+async def test_an_idle_worker_makes_few_calls_a_minute_and_queue(rig, queues, wait, calls_a_minute):
+    """One long poll follows the other, at most seven a minute by default and three of the longest; nothing else is asked."""
+    async with rig.working(*queues, wait=wait, concurrency=100):
         await asyncio.sleep(60)
         calls = len(rig.faults.asked)
         await asyncio.sleep(600)
-        assert len(rig.faults.asked) - calls <= 7 * 10 * len(queues)
+        assert len(rig.faults.asked) - calls <= calls_a_minute * 10 * len(queues)
         assert Counter(rig.faults.asked).keys() == {("GetQueueAttributes", q) for q in queues} | {
             (POLL, q) for q in queues
         }
@@ -305,29 +306,39 @@ async def test_a_storm_of_throttling_is_not_answered_with_one_of_receives(rig):
 
 @pytest.mark.parametrize("concurrency", [10, 50, 100])
 @virtually
-async def test_a_job_under_load_costs_at_most_a_third_of_a_call(rig, concurrency):
-    """Send, receive and delete together: 0.3 calls at best; 0.35 is promised."""
+async def test_a_job_under_load_costs_at_most_031_calls(rig, concurrency):
+    """Every call counts: sends, receives and deletes in tens, 0.30 together, and what it costs to begin and to end.
+
+    The end of a burst are the polls that find nothing, one for each ten slots: a dozen, and the less a job the more jobs.
+    """
 
     @rig.task()
     async def noop(n: int) -> None: ...
 
-    await rig.send_many(noop, 1000)
+    await rig.send_many(noop, 2000)
     await rig.drain(concurrency=concurrency, wait=10)
-    assert rig.events.count(ev.JobSettled) == 1000
-    assert len(rig.faults.asked) / 1000 <= 0.35
+    assert rig.events.count(ev.JobSettled) == 2000
+    assert len(rig.faults.asked) / 2000 <= 0.31
 
 
+@pytest.mark.parametrize(("concurrency", "calls"), [(50, 0.4), (100, 0.33)])
 @virtually
-async def test_jobs_of_all_lengths_cost_few_calls_too(rig):
-    """Slots that are freed one by one gather for a moment, so that receives come in tens."""
+async def test_jobs_of_all_lengths_cost_few_calls_too(rig, concurrency, calls):
+    """Slots that are freed one by one gather for a moment, so that receives come in tens; deletes wait for company, too.
+
+    They wait for 50 ms at most: ten are done in that time where 200 jobs a second end, as they do in a hundred slots. In
+    fifty it is 110, six come together, and a delete costs 0.16 calls in place of 0.10. To wait for longer would leave done
+    jobs undeleted for longer, which a crash then makes run again.
+    """
 
     @rig.task()
     async def job(n: int) -> None:
         await asyncio.sleep(0.05 + n % 17 / 20)
 
     await rig.send_many(job, 1000)
-    await rig.drain(concurrency=50, wait=10)
-    assert len(rig.faults.asked) / 1000 <= 0.7
+    await rig.drain(concurrency=concurrency, wait=10)
+    assert rig.events.count(ev.JobSettled) == 1000
+    assert len(rig.faults.asked) / 1000 <= calls
 
 
 @virtually
