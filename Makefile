@@ -52,9 +52,9 @@ ledger: $(VENV)/.dev ## all long forms, and one ledger of what they found: make 
 		$(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
 
 .PHONY: bench
-bench: $(VENV)/.dev $(BENCH_VENV)/.own ## what a job costs, beside others: make bench [ROUNDS=5] [WORKLOADS=drain,latency] [CONTESTANTS=sqsjobs,bare]
+bench: $(VENV)/.dev $(BENCH_VENV)/.own ## what a job costs, beside others: make bench [ROUNDS=5] [WORKLOADS=drain,latency [WRITE=yes]] [CONTESTANTS=sqsjobs,bare]
 	$(BIN)/python -m benchmarks $(foreach it,ROUNDS WORKLOADS CONTESTANTS SCALE,$(if $($(it)),--$(call lower,$(it)) '$($(it))')) \
-		$(if $(WORKLOADS)$(CONTESTANTS)$(SCALE),,--write)
+		$(if $(WRITE),--write,$(if $(WORKLOADS)$(CONTESTANTS)$(SCALE),,--write))
 
 .PHONY: fuzz
 fuzz: $(VENV)/.dev ## wrong messages by the million: make fuzz [INPUTS=number] [SEED=one, with what becomes of it]

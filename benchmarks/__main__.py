@@ -1,7 +1,8 @@
 """Measure what sqsjobs costs, beside others, on one fast server that speaks SQS's protocol.
 
-    make bench                                                     # everything, five rounds; writes docs/benchmarks.md
+    make bench                                     # everything, five rounds; writes docs/benchmarks.md
     make bench ROUNDS=3 WORKLOADS=drain,latency CONTESTANTS=sqsjobs,bare
+    make bench WORKLOADS=latency WRITE=yes         # with all contestants, and into docs/benchmarks.md beside what is there
     python -m benchmarks --scale 0.1 --rounds 1                    # a tenth of the jobs, once
 
 Contestants take turns on the same server, which has a core of its own. Each worker and each producer is a fresh process
@@ -15,7 +16,6 @@ import argparse
 import subprocess
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -34,6 +34,7 @@ from benchmarks.workloads import WORKLOADS
 from benchmarks.workloads.workload import Workload
 
 DOCS = ROOT / "docs"
+FIGURES = DOCS / "benchmarks.json"
 Named = TypeVar("Named", Contestant, Workload)
 
 
@@ -51,7 +52,10 @@ def options() -> argparse.Namespace:
     parser.add_argument("--scale", type=float, default=1.0, help="of the numbers of jobs (default: 1)")
     parser.add_argument("--json", type=Path, help="keep the figures of every round there")
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md, .json and .svg")
-    return parser.parse_args()
+    given = parser.parse_args()
+    if given.write and (given.contestants or given.scale != 1):
+        parser.error("what is written has all contestants, and all of the jobs: leave --contestants and --scale out")
+    return given
 
 
 def _epilog() -> str:
@@ -79,7 +83,6 @@ def main() -> None:
     present = [it for it in wanted if it.is_installed]
     results = Results(
         command="make bench" if given.write else f"python -m benchmarks {' '.join(sys.argv[1:])}".strip(),
-        date=f"{datetime.now(UTC):%Y-%m-%d}",
         machine=describe(),
         versions={it.name: it.versions for it in present},
         rounds=given.rounds,
@@ -91,7 +94,7 @@ def main() -> None:
     run(workloads, present, results, console, keep=given.json)
     show(results, console)
     if given.write:
-        write(results)
+        write(results.put_into(Results.load(FIGURES)) if given.workloads else results)
 
 
 def show(results: Results, console: Console) -> None:
@@ -108,10 +111,10 @@ def show(results: Results, console: Console) -> None:
 
 def write(results: Results) -> None:
     """Write the page, the figures and the plot."""
-    results.save(DOCS / "benchmarks.json")
+    results.save(FIGURES)
     put_between_markers(DOCS / "benchmarks.md", "results", written(results))
     plot = Path(__file__).parent / "report" / "plot.py"
-    subprocess.run([OTHERS, plot, DOCS / "benchmarks.json", DOCS / "benchmarks.svg"], check=True)
+    subprocess.run([OTHERS, plot, FIGURES, DOCS / "benchmarks.svg"], check=True)
 
 
 if __name__ == "__main__":

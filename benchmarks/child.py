@@ -82,10 +82,12 @@ class Child:
 
 
 @contextmanager
-def child(command: Sequence[str], environment: Mapping[str, str], *, core: int = WORKER_CORE) -> Iterator[Child]:
+def child(
+    command: Sequence[str], environment: Mapping[str, str], *, cores: Sequence[int] = (WORKER_CORE,)
+) -> Iterator[Child]:
     """Run a command until the block is left."""
     with tempfile.NamedTemporaryFile("w", suffix=".err") as errors:
-        with on_core(core):
+        with on_core(*cores):
             process = subprocess.Popen(
                 command,
                 env={

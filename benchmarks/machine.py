@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,12 +13,14 @@ from pathlib import Path
 __all__ = [
     "SERVER_CORE",
     "WORKER_CORE",
+    "commit",
     "cpu_seconds",
     "describe",
     "family",
     "on_core",
     "peak_mebibytes",
     "resident_mebibytes",
+    "stolen",
 ]
 
 _USABLE = sorted(os.sched_getaffinity(0))
@@ -32,10 +35,10 @@ OTHER_CORE = _USABLE[1] if HAS_THIRD_CORE else SERVER_CORE
 
 
 @contextmanager
-def on_core(core: int) -> Iterator[None]:
-    """Let processes that are started here run on one core alone."""
+def on_core(*cores: int) -> Iterator[None]:
+    """Let processes that are started here run on one core alone, or on several."""
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
+    os.sched_setaffinity(0, cores)
     try:
         yield
     finally:
@@ -81,6 +84,17 @@ def _status(pid: int, name: str) -> float:
             if line.startswith(name):
                 return int(line.split()[1]) / 1024
     return 0.0
+
+
+def commit() -> str:
+    """Return which commit this is, with a + where files have changed since; nothing where git does not know."""
+    asked = ["git", "describe", "--always", "--abbrev=7", "--exclude=*", "--dirty=+"]
+    return subprocess.run(asked, capture_output=True, text=True, check=False, cwd=Path(__file__).parent).stdout.strip()
+
+
+def stolen() -> float:
+    """Return for how many seconds, of all cores together, another guest of the host ran where this machine wanted to."""
+    return int(Path("/proc/stat").read_text().split(maxsplit=9)[8]) / os.sysconf("SC_CLK_TCK")
 
 
 def describe() -> str:

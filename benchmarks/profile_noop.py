@@ -17,11 +17,13 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from statistics import median
 
 from rich.console import Console
 from rich.table import Table
@@ -36,6 +38,8 @@ from benchmarks.report.tables import in_markdown
 from benchmarks.workloads.draining import fill, warm_up, work_off
 from benchmarks.workloads.workload import Bench
 
+TURNS = 5
+"""In which everything is looked at, one after the other."""
 SPY = Path(OTHERS).parent / "py-spy"
 _QUIET = ("--log-level", "warning")
 _METRICS = ("--metrics-port", "0", "--metrics-host", "127.0.0.1")
@@ -123,15 +127,14 @@ def main() -> None:
     about = describe()
     with server() as running:
         bench = Bench(running)
-        watched = [(name, cost(bench, options, given.jobs // 5)) for name, options in WATCHED]
-        profile = Profile(
-            look(bench, SQSJOBS, given.jobs, given.rate),
-            look(bench, SQSJOBS, given.jobs, given.rate, waiting=True),
-            look(bench, PLAIN, given.jobs // 4, given.rate),
-            look(bench, BARE, given.jobs // 4, given.rate),
-            watched,
-            list(bare_waits()),
+        jobs, rate = given.jobs // TURNS, given.rate
+        seen, waiting = in_turns(
+            partial(look, bench, SQSJOBS, jobs, rate), partial(look, bench, SQSJOBS, jobs, rate, waiting=True)
         )
+        plain, bare = in_turns(*(partial(look, bench, it, jobs // 2, rate) for it in (PLAIN, BARE)))
+        costs = in_turns(*(partial(cost, bench, options, jobs) for _, options in WATCHED))
+        watched = [(name, it.per_job) for (name, _), it in zip(WATCHED, costs, strict=True)]
+        profile = Profile(seen, waiting, plain, bare, watched, list(bare_waits()))
     for header, body in profile.tables():
         table = Table(*header)
         for row in body:
@@ -145,19 +148,32 @@ def main() -> None:
         put_between_markers(ROOT / "docs" / "benchmarks.md", "profile", text)
 
 
+def in_turns(*looks: Callable[[], Seen]) -> list[Seen]:
+    """Look at several things in turns, as the machine is not always equally fast; return all of each, with the median cost."""
+    turns = [[look() for look in looks] for _ in range(TURNS)]
+    return [
+        Seen(median(it.per_job for it in every), [stack for it in every for stack in it.stacks])
+        for every in zip(*turns, strict=True)
+    ]
+
+
 def bare_waits() -> Iterator[tuple[str, float]]:
     """Yield what a wait costs without sqsjobs, by what else the process does."""
     with child([OWN, "-m", "benchmarks.waits"], {}) as waiting:
-        for what in ("does nothing else", "looks at a hundred other objects before each"):
+        for what in (
+            "does nothing else",
+            "looks at 10 other objects before each",
+            "looks at 100 other objects before each",
+        ):
             yield what, float(waiting.line())
 
 
-def cost(bench: Bench, options: tuple[str, ...], jobs: int) -> float:
-    """Return the CPU of a job in µs, in a worker with these options."""
+def cost(bench: Bench, options: tuple[str, ...], jobs: int) -> Seen:
+    """Return the CPU of a job, in a worker with these options that nobody looks at."""
     setting = bench.setting(SQSJOBS)
     unwatched = [part for part in SQSJOBS.worker(setting) if part not in _QUIET]
     with worker(bench, replace(SQSJOBS, worker=lambda _: [*unwatched, *options]), setting, jobs) as (running, queue):
-        return work_off(running, bench.server, queue, jobs).cpu_per_job
+        return Seen(work_off(running, bench.server, queue, jobs).cpu_per_job, [])
 
 
 def look(bench: Bench, contestant: Contestant, jobs: int, rate: int, *, waiting: bool = False) -> Seen:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -12,7 +15,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from benchmarks.contestants import Contestant
 from benchmarks.house import server
-from benchmarks.results import Results
+from benchmarks.machine import commit, stolen
+from benchmarks.results import Results, Stamp
 from benchmarks.workloads.workload import Bench, Workload
 
 __all__ = ["run"]
@@ -30,6 +34,18 @@ class _Turn:
         return f"{self.workload.name}, round {self.number + 1}: {self.contestant.name}"
 
 
+class _Stamping:
+    """Tells at any moment of a run what it is, and how much of its time was stolen until then."""
+
+    def __init__(self) -> None:
+        self._date, self._commit = f"{datetime.now(UTC):%Y-%m-%d}", commit()
+        self._began, self._stolen = time.monotonic(), stolen()
+
+    def now(self) -> Stamp:
+        passed = (time.monotonic() - self._began) * (os.cpu_count() or 1)
+        return Stamp(self._date, self._commit, (stolen() - self._stolen) / passed)
+
+
 def run(
     workloads: Sequence[Workload],
     contestants: Sequence[Contestant],
@@ -42,6 +58,7 @@ def run(
     Ctrl-C ends it early, with what was measured until then; `keep` has it all the time.
     """
     turns = list(_turns(workloads, contestants, results.rounds))
+    stamped = _Stamping()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress, server() as running:
         bench = Bench(running, results.scale)
@@ -50,6 +67,7 @@ def run(
             for turn in turns:
                 progress.update(going, description=str(turn))
                 _take(turn, bench, results, console)
+                results.stamps[turn.workload.name] = stamped.now()
                 progress.advance(going)
                 if keep is not None:
                     results.save(keep)
@@ -59,9 +77,7 @@ def _turns(workloads: Sequence[Workload], contestants: Sequence[Contestant], rou
     """Yield the turns in their order: each round has every workload once, and begins with another contestant."""
     for number in range(rounds):
         for workload in workloads:
-            if number >= (workload.rounds or rounds):
-                continue
-            taking = [it for it in workload.contestants if it in contestants]
+            taking = [it for it in workload.taking_part(number) if it in contestants]
             first = number % max(1, len(taking))
             for contestant in (*taking[first:], *taking[:first]):
                 yield _Turn(workload, contestant, number)

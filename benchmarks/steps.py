@@ -25,7 +25,7 @@ from rich.table import Table
 from benchmarks.contestants import LEAN_LOOP, SQSJOBS, Contestant
 from benchmarks.contestants.marks import ASKED, CALLED, STEPS
 from benchmarks.house import ROOT, server
-from benchmarks.machine import describe
+from benchmarks.machine import SERVER_CORE, describe
 from benchmarks.report.page import put_between_markers
 from benchmarks.report.tables import in_markdown
 from benchmarks.workloads.draining import ready
@@ -72,7 +72,7 @@ def ways(bench: Bench, contestant: Contestant, jobs: int) -> list[Way]:
         try:
             with contestant.work(setting) as worker:
                 ready(worker, bench.server, setting.queues[0])
-                with contestant.produce(setting, "paced") as producer:
+                with contestant.produce(setting, "paced", SERVER_CORE) as producer:
                     producer.line()
                     producer.tell(str(jobs + WARM_UP))
                     producer.line()

@@ -2,9 +2,9 @@
 
     python -m benchmarks.waits
 
-Once in a process that does nothing else, and once in one that looks at a hundred other objects before each wait, as a
-worker looks at other jobs: these push out of the processor's caches what the wait is made of, and the cost of looking
-at them alone is taken off. `make bench-profile` tells both.
+Once in a process that does nothing else, and then in one that looks at ten, and at a hundred other objects before each wait,
+as a worker looks at other jobs: these push out of the processor's caches what the wait is made of, and the cost of looking
+at them alone is taken off. `make bench-profile` tells all three.
 """
 
 from __future__ import annotations
@@ -20,32 +20,31 @@ from benchmarks.contestants.producing import on_uvloop
 AT_ONCE = 1_000
 SECONDS = 0.05
 OBJECTS = 100_000
-LOOKED_AT = 100
+LOOKED_AT = (0, 10, 100)
 
 
 def main() -> None:
-    """Print the µs of CPU of a wait, alone and among others."""
+    """Print the µs of CPU of a wait, for each number of objects that are looked at."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--waits", type=int, default=60 * AT_ONCE, help="(default: %(default)s)")
     waits = parser.parse_args().waits
-    look = looking()
-    before = time.process_time()
-    for _ in range(waits):
-        look()
-    looked = (time.process_time() - before) / waits
-    on_uvloop(_measured(waits, lambda: None, 0.0))
-    on_uvloop(_measured(waits, look, looked))
+    for count in LOOKED_AT:
+        look = looking(count)
+        before = time.process_time()
+        for _ in range(waits):
+            look()
+        on_uvloop(_measured(waits, look, (time.process_time() - before) / waits))
 
 
-def looking() -> Callable[[], None]:
-    """Return what looks at the next hundred of many objects, which are nowhere near each other."""
+def looking(count: int) -> Callable[[], None]:
+    """Return what looks at the next so many of all objects, which are nowhere near each other."""
     objects = [str(number) for number in range(OBJECTS)]
     random.Random(0).shuffle(objects)
 
     def groups() -> Iterator[list[str]]:
         while True:
-            for first in range(0, OBJECTS, LOOKED_AT):
-                yield objects[first : first + LOOKED_AT]
+            for first in range(0, OBJECTS, count or OBJECTS):
+                yield objects[first : first + count]
 
     following = groups()
 

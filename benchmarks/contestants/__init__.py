@@ -45,6 +45,7 @@ class Setting:
         concurrency: jobs at once.
         wait: seconds of a long poll.
         stamps: a file that `tell` jobs write to.
+        processes: of one worker, where it can have several.
     """
 
     endpoint: str
@@ -53,6 +54,7 @@ class Setting:
     concurrency: int = 100
     wait: int = 10
     stamps: str = ""
+    processes: int = 1
 
     @property
     def environment(self) -> dict[str, str]:
@@ -91,15 +93,15 @@ class Contestant:
     python: str = OWN
     environment: Mapping[str, str] = field(default_factory=dict)
 
-    def work(self, setting: Setting, core: int = WORKER_CORE) -> AbstractContextManager[Child]:
+    def work(self, setting: Setting, *cores: int) -> AbstractContextManager[Child]:
         """Run a worker, in a fresh process."""
         command = [self.python, *self.worker(setting)]
-        return child(command, {**setting.environment, **self.environment}, core=core)
+        return child(command, {**setting.environment, **self.environment}, cores=cores or (WORKER_CORE,))
 
-    def produce(self, setting: Setting, way: str) -> AbstractContextManager[Child]:
+    def produce(self, setting: Setting, way: str, core: int = WORKER_CORE) -> AbstractContextManager[Child]:
         """Run a producer that enqueues in a `way`: "many" in the fastest, or a number of callers one by one."""
         command = [self.python, "-m", f"benchmarks.contestants.{self.module}", way]
-        return child(command, {**setting.environment, **self.environment})
+        return child(command, {**setting.environment, **self.environment}, cores=(core,))
 
     @property
     def is_installed(self) -> bool:
@@ -127,6 +129,7 @@ def _versions(python: str, packages: tuple[str, ...]) -> dict[str, str]:
 
 def _sqsjobs(setting: Setting) -> list[str]:
     options = ["--concurrency", str(setting.concurrency), "--wait", str(setting.wait), "--log-level", "warning"]
+    options += ["--processes", str(setting.processes)] if setting.processes > 1 else []
     queues = [part for queue in setting.queues for part in ("--queue", queue)]
     return ["-m", "sqsjobs", "worker", "benchmarks.contestants.sqsjobs_app:app", *queues, *options]
 

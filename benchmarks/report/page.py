@@ -34,7 +34,7 @@ def written(results: Results) -> str:
 
 
 def _parts(results: Results) -> Iterator[str]:
-    yield f"{results.date}, {results.machine}. `{results.command}`."
+    yield f"{results.machine}. `{results.command}`."
     yield "![Medians and ranges of the most telling figures](benchmarks.svg)"
     yield "### What is aimed at"
     verdicts = [verdict for target in TARGETS if (verdict := target.judge(results))]
@@ -44,7 +44,8 @@ def _parts(results: Results) -> Iterator[str]:
     for workload in measured(results):
         yield f"### {workload.title}"
         rounds = results.rounds_of(workload.name)
-        yield f"{workload.about} {rounds} round{'s' if rounds != 1 else ''}{_scaled(results.scale)}."
+        times = f"{rounds} round{'s' if rounds != 1 else ''}{_scaled(results.scale)}"
+        yield f"{workload.about} {times}, {results.stamps[workload.name]}."
         yield in_markdown(("", *map(str, workload.figures)), rows(workload, results))
     yield "### Who takes part"
     yield in_markdown(("", "set up as", "versions"), _taking_part(results))

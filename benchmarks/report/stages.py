@@ -39,6 +39,8 @@ REST: Final = "what is left"
 Stack = Sequence[tuple[str, str]]
 """Functions and their files, the innermost last."""
 
+_RUNS: Final = ("<module>", "on_uvloop")
+"""What runs a loop."""
 _FRAME: Final = re.compile(r"(?P<function>.+) \((?P<file>[^()]*?)(?::\d+)?\)")
 _OURS: Final = re.compile(r".*/(?:src/sqsjobs|site-packages/sqsjobs|benchmarks)/(?P<below>.*)")
 
@@ -99,11 +101,11 @@ def _stage(stack: Stack) -> str:
 def _ours(stack: Stack) -> Iterator[tuple[str, str]]:
     """Yield functions of ours and their files below the package, the innermost first.
 
-    What runs the worker is on every stack, and tells nothing: it is left out.
+    What runs the worker, or a loop, is on every stack, and tells nothing: it is left out.
     """
     for function, file in reversed(stack):
         ours = _OURS.fullmatch(file)
-        if ours and not ours["below"].startswith(("cli/", "__main__")):
+        if ours and not ours["below"].startswith(("cli/", "__main__")) and function not in _RUNS:
             yield function, ours["below"]
 
 

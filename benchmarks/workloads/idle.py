@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from benchmarks.contestants import Contestant
+from benchmarks.contestants import SQSJOBS, Contestant
 from benchmarks.workloads.draining import ready
 from benchmarks.workloads.workload import Bench, Figure, Figures, Workload
 
@@ -42,7 +42,7 @@ IDLE = Workload(
     "idle",
     "Idle",
     "A worker on one empty queue for 60 s after its first poll, with long polls of 10 s (dramatiq: its own). "
-    "Its memory at the end.",
+    "Its memory at the end. The others once.",
     (
         Figure("calls", "SQS calls a minute", 1),
         Figure("cpu", "ms of CPU a minute"),
@@ -50,5 +50,5 @@ IDLE = Workload(
         Figure("started", "CPU until its first poll, s", 2),
     ),
     measure,
-    rounds=1,
+    again=(SQSJOBS,),
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import quantiles
 
 from benchmarks.contestants import Contestant
+from benchmarks.machine import SERVER_CORE
 from benchmarks.workloads.draining import ready
 from benchmarks.workloads.workload import Bench, Figure, Figures, Workload
 
@@ -24,7 +25,7 @@ def measure(bench: Bench, contestant: Contestant) -> Figures:
         bench.server.create(setting.queues[0])
         with contestant.work(setting) as worker:
             ready(worker, bench.server, setting.queues[0])
-            with contestant.produce(setting, "paced") as producer:
+            with contestant.produce(setting, "paced", SERVER_CORE) as producer:
                 for jobs in (WARM_UP, count):
                     producer.line()
                     producer.tell(str(jobs))

@@ -74,7 +74,7 @@ class Workload:
         figures: its columns; the first is the one that is drawn.
         measure: runs one contestant once, in fresh processes.
         contestants: who takes part.
-        rounds: at most; None for as many as are asked for.
+        again: who takes part after the first round; None for everybody.
     """
 
     name: str
@@ -83,4 +83,8 @@ class Workload:
     figures: tuple[Figure, ...]
     measure: Callable[[Bench, Contestant], Figures]
     contestants: tuple[Contestant, ...] = CONTESTANTS
-    rounds: int | None = None
+    again: tuple[Contestant, ...] | None = None
+
+    def taking_part(self, number: int) -> tuple[Contestant, ...]:
+        """Return who takes part in a round, the first of which is number 0."""
+        return self.contestants if self.again is None or not number else self.again

@@ -7,12 +7,15 @@ from benchmarks.report.page import put_between_markers, written
 from benchmarks.report.stages import BUILT, LOOP, by_library, by_place, by_stage, read_stacks, rows
 from benchmarks.report.tables import spread
 from benchmarks.report.targets import TARGETS, Target, ratio
-from benchmarks.results import Results
+from benchmarks.results import Results, Stamp
 from benchmarks.workloads import WORKLOADS
+from benchmarks.workloads.drain import DRAIN
+from benchmarks.workloads.idle import IDLE
 
 
 def results(**measured) -> Results:
-    return Results("make bench", "2026-11-21", "a machine", {}, rounds=2, scale=1.0, measured=measured)
+    stamps = dict.fromkeys(measured, Stamp("2026-11-21", "abcdef0", 0.012))
+    return Results("make bench", "a machine", {}, rounds=2, scale=1.0, measured=measured, stamps=stamps)
 
 
 def drained(ours: list[float], theirs: list[float]) -> Results:
@@ -93,17 +96,38 @@ def test_a_sample_belongs_to_the_innermost_function_of_ours():
     assert rows(by_stage(stacks), 50.0)[0] == (LOOP, "30.0", "60%")
 
 
+def test_what_was_measured_anew_takes_the_place_of_its_own_and_leaves_the_rest():
+    figures = {workload.name: {it.name: 1.0 for it in workload.figures} for workload in (DRAIN, IDLE)}
+    before = results(**{name: {"sqsjobs": [figures[name]]} for name in figures})
+    anew = results(drain={"sqsjobs": [figures["drain"] | {"cpu": 51.0}] * 2})
+    anew.stamps["drain"] = Stamp("2026-11-22", "1234567")
+    together = anew.put_into(before)
+    assert together.values("drain", "sqsjobs", "cpu") == [51.0, 51.0]
+    assert together.values("idle", "sqsjobs", "calls") == [1.0]
+    page = written(together)
+    assert "2 rounds, 2026-11-22 at 1234567." in page
+    assert "1 round, 2026-11-21 at abcdef0, with 1.2% of the cores' time stolen by other guests." in page
+
+
+def test_some_take_part_once():
+    once, again = (tuple(it.name for it in IDLE.taking_part(number)) for number in (0, 1))
+    assert set(again) < set(once)
+    assert again == ("sqsjobs",)
+
+
 PLAIN_STACKS = """\
 MainThread;call (/x/src/sqsjobs/transport/sqs_client.py:1);add_auth (/y/botocore/auth.py:2);sha256 (/usr/lib/hashlib.py:1) 4
 MainThread;_consume (/x/benchmarks/contestants/bare.py:1);send (/y/aiobotocore/httpsession.py:2);request (/y/aiohttp/client.py:1) 3
 MainThread;run (/usr/lib/asyncio/runners.py:1);_do_parse (/y/botocore/parsers.py:2) 2
 MainThread;_consume (/x/benchmarks/contestants/bare.py:1);_make_api_call (/y/aiobotocore/client.py:2) 5
 MainThread;_run (/x/src/sqsjobs/worker/dispatcher.py:9) 6
-MainThread;run (/usr/lib/asyncio/runners.py:1) 7
+MainThread;run (/usr/lib/asyncio/runners.py:1) 5
+MainThread;<module> (/x/benchmarks/contestants/bare.py:1);on_uvloop (/x/benchmarks/contestants/producing.py:2);run (/y/uvloop/run.py:1) 2
 """
 
 
 def test_a_sample_belongs_to_what_a_call_was_doing():
+    """What runs a loop is on all of its stacks, and is no job."""
     assert by_library(read_stacks(PLAIN_STACKS)) == {
         "a call: its signature": 4,
         "a call: HTTP, by aiohttp": 3,
