@@ -20,7 +20,7 @@ _PART = 20
 
 @pytest.mark.parametrize("first", range(0, _SEEDS, _PART))
 def test_no_promise_is_broken(first):
-    """I1-I15, I19: each part has seeds of all the usual kinds; `make simulate SEED=…` shows the trace of one."""
+    """I1-I15, I19, R16, R19, R44, R48: each part has seeds of all the usual kinds; `make simulate SEED=…` shows the trace of one."""
     tally = Tally()
     for report in play_all(range(first, first + _PART)):
         tally.add(report)

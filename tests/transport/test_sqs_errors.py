@@ -9,9 +9,11 @@ import socket
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
+from typing import NoReturn
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
+from tests.canaries import canary
 from tests.transport.wire_server import (
     Reaction,
     WireServer,
@@ -246,6 +248,32 @@ async def test_an_endpoint_whose_name_leads_nowhere_was_not_sent_to(wire: Wire) 
 
     assert type(error) is TransportUnavailable
     assert not error.sent
+
+
+@pytest.mark.parametrize("silent", [False, True], ids=["no such name", "no answer"])
+async def test_a_name_that_does_not_resolve_ends_the_call_in_time(
+    monkeypatch: pytest.MonkeyPatch, wire: Wire, silent: bool
+) -> None:
+    """R59: DNS says that there is no such name, or nothing at all. Its answers are made up: nobody is asked."""
+    asked: list[str] = []
+
+    async def resolve(host: str, *_: object, **__: object) -> NoReturn:
+        asked.append(host)
+        if silent:
+            await asyncio.Event().wait()
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+    for name, value in {"REGION": "eu-west-1", "ACCESS_KEY_ID": "id", "SECRET_ACCESS_KEY": canary("KEY")}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    async with SqsTransport(endpoint_url="https://sqs.invalid", timeouts=QUICK, wire=wire) as transport:
+        call = transport.send("https://sqs.us-east-1.amazonaws.com/1/jobs", [OutgoingMessage("x")])
+        error = await asyncio.wait_for(failure_of(call), timeout=10)
+
+    assert set(asked) == {"sqs.invalid"}
+    assert type(error) is TransportUnavailable
+    # Under aioboto3 only the deadline of the whole call ends the wait for a resolver, and that may pass anywhere.
+    assert error.sent == (silent and wire == "aioboto3")
 
 
 async def test_a_server_that_accepts_no_connections_was_not_sent_to(wire: Wire) -> None:

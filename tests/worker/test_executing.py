@@ -197,7 +197,7 @@ async def test_a_timeout_does_not_count_the_wait_for_a_thread(rig):
 
 
 async def test_a_thread_past_its_timeout_keeps_its_slot_and_its_lease_until_it_ends(rig):
-    """Design section 8: so that no second run meets it; when it ends by an error, it has timed out."""
+    """R11: it is told of, and no second run meets it; when it ends by an error, it has timed out."""
     go_on = threading.Event()
 
     @rig.task(timeout=0.2)

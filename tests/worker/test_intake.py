@@ -118,6 +118,7 @@ def test_freed_slots_gather_so_that_receives_come_in_tens():
 
 
 def test_a_pause_holds_all_polls_back_and_says_for_how_long():
+    """R37, R44: none of any queue is opened before it is over."""
     it = intake(WatchedQueue("a"), WatchedQueue("b"), concurrency=5)
     it.pause(9.0)
     assert [*it.idle_polls(5.0), *it.busy_polls(5.0)] == []

@@ -226,6 +226,7 @@ async def test_any_text_of_an_error_gets_into_the_dead_letter(rig, text):
 
 @virtually
 async def test_a_timeout_cancels_a_coroutine_and_is_retried(rig):
+    """R11: it has time to clean up, and the attempt counts."""
     cleaned_up = []
 
     @rig.task(timeout=3, retry=TWICE)

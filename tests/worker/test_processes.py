@@ -93,7 +93,7 @@ def test_without_any_names_only_what_every_program_needs_is_kept():
 
 
 async def test_a_job_past_its_timeout_is_killed(rig, tmp_path):
-    """The only timeout that a plain function cannot outsit."""
+    """R11: the only timeout that a plain function cannot outsit."""
     rig.know(pills.too_long)
     await rig.send(pills.too_long, started=str(tmp_path / "pid"))
     async with rig.working():

@@ -196,7 +196,7 @@ async def test_crashes_use_attempts_up(rig):
 
 @virtually
 async def test_nothing_starts_while_the_store_does_not_answer(rig):
-    """R37: fail closed. Messages are given back, polls pause, readiness says so; then all goes on by itself."""
+    """R37, R44: fail closed. Messages are given back, polls pause, readiness says so; then all goes on by itself."""
     starts = []
 
     @rig.task()
@@ -210,6 +210,9 @@ async def test_nothing_starts_while_the_store_does_not_answer(rig):
         assert isinstance(settled.outcome, StoreDown)
         assert 5 <= settled.delay <= 15
         assert rig.events.one(ev.PollPaused).seconds == 5
+        polls = rig.faults.made("ReceiveMessage")
+        await asyncio.sleep(4.9)
+        assert rig.faults.made("ReceiveMessage") == polls
         assert "the disk is full" in worker.health.ready()
         assert worker.health.live() == ""
         await rig.events.wait(ev.JobSettled, lambda e: isinstance(e.outcome, Succeeded))
