@@ -67,6 +67,57 @@ def test_a_retry_is_no_second_job():
     assert registry.get_sample_value("sqsjobs_sqs_requests_per_job", {"queue": "images", "side": "work"}) == 2.0
 
 
+def resend_four(observe: MetricsObserver) -> None:
+    """Four retries that are sent anew, each by a request of its own: no end of a job."""
+    for number in range(4):
+        observe(ev.SqsCalled("SendMessageBatch", "images", 1, 0.02))
+        observe(ev.JobSettled("images", f"m{number}", JOB.id, "resize", Failed(FAILURE), "resend"))
+
+
+def test_what_a_worker_sends_anew_is_work():
+    registry = CollectorRegistry()
+    observe = observer(registry)
+    resend_four(observe)
+    work_off_ten(observe)
+    work, send = ({"queue": "images", "side": side} for side in ("work", "send"))
+    assert registry.get_sample_value("sqsjobs_sqs_requests_per_job", work) == pytest.approx(0.7)
+    assert registry.get_sample_value("sqsjobs_sqs_requests_per_job", send) is None
+
+
+def test_what_a_worker_sends_anew_stays_work_beside_a_producer():
+    producer, worker = CollectorRegistry(), CollectorRegistry()
+    send_ten(observer(producer))
+    observe = observer(worker)
+    resend_four(observe)
+    work_off_ten(observe)
+    for texts in ([exposition(worker)], [merged({"0": exposition(worker)})]):
+        (cost,) = costs_told([exposition(producer), *texts])
+        assert cost.requests_per_job() == {"send": pytest.approx(0.1), "work": pytest.approx(0.7)}
+
+
+def test_a_process_that_enqueues_and_sends_anew_shares_its_sends_out_by_the_message():
+    """Twelve jobs and four copies by six requests, four and a half of which count as sends, one and a half as work."""
+    registry = CollectorRegistry()
+    observe = observer(registry)
+    send_ten(observe)
+    resend_four(observe)
+    observe(ev.SqsCalled("SendMessageBatch", "images", 2, 0.02))
+    for _ in range(2):
+        observe(ev.JobEnqueued(JOB.id, "resize", "images"))
+    work_off_ten(observe)
+    (cost,) = costs_told([exposition(registry)])
+    assert cost.requests_per_job() == {"send": pytest.approx(4.5 / 12), "work": pytest.approx(0.45)}
+
+
+def test_the_callbacks_that_a_worker_sends_are_work():
+    registry = CollectorRegistry()
+    observe = observer(registry)
+    observe(ev.SqsCalled("SendMessageBatch", "images", 10, 0.02))
+    work_off_ten(observe)
+    (cost,) = costs_told([exposition(registry)])
+    assert cost.requests_per_job() == {"work": pytest.approx(0.4)}
+
+
 def test_a_failed_poll_is_no_receive_that_brought_nothing():
     registry = CollectorRegistry()
     observe = observer(registry)

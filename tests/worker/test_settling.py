@@ -7,12 +7,14 @@ import asyncio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
 from tests.trials import examples
 from tests.worker.rig import LOST, UNAVAILABLE
 from tests.worker.virtual import virtually
 
-from sqsjobs import Retry
+from sqsjobs import Retry, RetryAfter
 from sqsjobs import events as ev
+from sqsjobs.observability.metrics import MetricsObserver, costs_told, exposition
 from sqsjobs.transport.memory import MemoryTransport
 from sqsjobs.transport.model import Fault, Refusal
 
@@ -187,3 +189,28 @@ async def test_dead_letters_and_resends_share_requests(rig):
     await rig.drain(concurrency=20)
     assert len(rig.messages("work-dlq")) == 20
     assert rig.faults.made("SendMessageBatch") - sent <= 6
+
+
+@virtually
+async def test_what_is_sent_anew_costs_as_work_does(rig):
+    """A worker's metrics know no job that it enqueued, and its own sends all the same."""
+    tried = set()
+
+    @rig.task()
+    async def later(n: int) -> None:
+        if n not in tried:
+            tried.add(n)
+            raise RetryAfter(7200)
+
+    await rig.send_many(later, 3)
+    before = len(rig.events.all)
+    async with rig.working():
+        await rig.events.wait(ev.JobSettled, lambda e: e.disposition == "resend", count=3)
+        await rig.events.wait(ev.JobSettled, lambda e: e.disposition == "delete", count=3, within=10_000)
+    observe = MetricsObserver({"later"}, {"work"}, registry := CollectorRegistry())
+    for event in rig.events.all[before:]:
+        observe(event)
+    requests = [e for e in rig.events.all[before:] if isinstance(e, ev.SqsCalled) and e.queue == "work"]
+    assert any(request.operation == "SendMessageBatch" for request in requests)
+    (cost,) = (cost for cost in costs_told([exposition(registry)]) if cost.queue == "work")
+    assert cost.requests_per_job() == {"work": pytest.approx(len(requests) / 3)}

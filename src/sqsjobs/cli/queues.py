@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -11,9 +12,8 @@ from cyclopts import Parameter
 
 from sqsjobs.app import App
 from sqsjobs.cli.console import counted, note, show_json, show_table
-from sqsjobs.cli.metrics import costs_at
+from sqsjobs.cli.metrics import costs_at, show_costs, told_cost
 from sqsjobs.cli.options import NO_BACKENDS, AppPath, Backends, app_path, open_later
-from sqsjobs.observability.costs import QueueCost
 from sqsjobs.transport.base import QueueDescription
 from sqsjobs.transport.provision import QueueSpec
 
@@ -136,7 +136,7 @@ class Costs:
     """Where to read what jobs cost.
 
     Attributes:
-        metrics: Also tell what jobs cost, by the metrics of a worker or producer there. May be repeated.
+        metrics: Also tell what jobs cost, by the metrics at this URL: a producer's or a worker's. May be repeated.
         request_price: Dollars for a million requests; by default AWS's list price.
     """
 
@@ -153,35 +153,35 @@ def stats_queues(
     costs: Costs = Costs(),
     backends: Backends = NO_BACKENDS,
 ) -> None:
-    """Count the messages of an app's queues, and their dead letters.
+    r"""Count the messages of an app's queues, and their dead letters.
 
-    The counts are SQS's own, and lag by up to a minute. What jobs cost only
-    those know who make the requests: name the address of their metrics.
+    Waiting messages may be received now. Those in flight were received, and run
+    or wait for a retry. Delayed ones are not due yet. Dead letters lie in the
+    queue's dead-letter queue, where workers put what failed for good, and SQS
+    itself what was received more than "max receives" times. The counts are
+    SQS's own, and lag by up to a minute.
+
+    What jobs cost only those know who make the requests to SQS: name the URLs
+    of their metrics. Producers know what it takes to send a job, workers what
+    it takes to work on it; the total is there once both are known. "Empty
+    receives" is the part of the receives that brought no message: 0.5 is half.
 
         sqsjobs queues stats shop.jobs:app
         sqsjobs queues stats shop.jobs:app --queue images --json
-        sqsjobs queues stats shop.jobs:app --metrics http://worker:9000/metrics
+        sqsjobs queues stats shop.jobs:app --metrics http://web:9000/metrics \
+            --metrics http://worker:9000/metrics
     """
     loaded = open_later(app_path(app), backends)
     told = costs_at(costs.metrics) if costs.metrics else {}
     rows = asyncio.run(_stats(loaded, queue or loaded.registry.queues()))
-    if costs.metrics:
-        rows = [row | _cost(told.get(row["queue"]), costs.request_price) for row in rows]
+    cost = {row["queue"]: told_cost(told.get(row["queue"]), costs.request_price) for row in rows if costs.metrics}
     if json:
-        show_json(rows)
-    else:
-        show_table([column.upper() for column in rows[0]] if rows else ["QUEUE"], [list(row.values()) for row in rows])
-
-
-def _cost(cost: QueueCost | None, price: float | None) -> dict[str, float | None]:
-    """Return a row's part about cost: both sides of a job together, where they are known."""
-    per_job = sum(cost.requests_per_job().values()) if cost else 0.0
-    empty = cost.empty_receive_ratio() if cost else None
-    return {
-        "requests a job": round(per_job, 3) if per_job else None,
-        "empty receives": None if empty is None else round(empty, 3),
-        "dollars a million jobs": round(per_job * cost.price(price), 3) if cost and per_job else None,
-    }
+        show_json([row | cost.get(row["queue"], {}) for row in rows])
+        return
+    show_table([column.upper() for column in rows[0]] if rows else ["QUEUE"], [list(row.values()) for row in rows])
+    if cost:
+        sys.stdout.write("\n")
+        show_costs(cost)
 
 
 async def _stats(app: App, queues: Sequence[str]) -> list[dict[str, Any]]:

@@ -239,10 +239,14 @@ class MetricsObserver:
 def _costs(families: Sequence[Metric], price: float | None) -> Iterator[Metric]:
     """Yield what the jobs of each queue have cost since the process began; a side without jobs has no cost yet."""
     sides = ("queue", "side")
-    requests = GaugeMetricFamily("sqsjobs_sqs_requests_per_job", "Requests to SQS for each job.", labels=sides)
+    requests = GaugeMetricFamily(
+        "sqsjobs_sqs_requests_per_job", "Requests to SQS for each job, by side: a job costs both.", labels=sides
+    )
     empty = GaugeMetricFamily("sqsjobs_sqs_empty_receive_ratio", "Receives without messages.", labels=("queue",))
     dollars = GaugeMetricFamily(
-        "sqsjobs_sqs_dollars_per_million_jobs", "What requests for a million jobs cost, estimated.", labels=sides
+        "sqsjobs_sqs_dollars_per_million_jobs",
+        "What requests for a million jobs cost, estimated, by side: a job costs both.",
+        labels=sides,
     )
     for cost in costs_of(_samples(families)):
         if (ratio := cost.empty_receive_ratio()) is not None:
@@ -259,7 +263,7 @@ def costs_told(expositions: Iterable[str]) -> Iterator[QueueCost]:
     Raises:
         ValueError: if a text is no such answer.
     """
-    yield from costs_of(sample for text in expositions for sample in _samples(text_string_to_metric_families(text)))
+    yield from costs_of(*(_samples(text_string_to_metric_families(text)) for text in expositions))
 
 
 def _samples(families: Iterable[Metric]) -> Iterator[Sample]:
