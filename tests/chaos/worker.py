@@ -16,6 +16,7 @@ from tests.chaos.pen import Pen
 __all__ = ["ROOT", "Worker", "command_of", "processes_with", "start_worker"]
 
 ROOT = Path(__file__).parents[2]
+APP = "tests.chaos.app:app"
 USUAL = {"--visibility": "2", "--wait": "1", "--concurrency": "10", "--log-level": "warning"}
 """Options that a worker has unless others are given: leases of 2 s and polls of 1 s."""
 
@@ -32,6 +33,12 @@ class Worker:
     @property
     def pid(self) -> int:
         return self.process.pid
+
+    async def listens(self, within: float) -> None:
+        """Wait until SIGTERM does not simply end it any more: while it imports, it has nothing to stop."""
+        async with asyncio.timeout(within):
+            while self.process.returncode is None and not _catches(self.pid, signal.SIGTERM):
+                await asyncio.sleep(0.01)
 
     def stop(self) -> None:
         """Ask it to stop; asked twice, at once."""
@@ -66,7 +73,7 @@ async def start_worker(
     """Start ``sqsjobs worker`` with these options and at most so many bytes of address space; write it down."""
     given = [part for name, value in USUAL.items() if name not in options for part in (name, value)]
     limit = ["prlimit", f"--as={memory}"] if memory else []
-    command = [*limit, sys.executable, "-m", "sqsjobs", "worker", "tests.chaos.app:app", *given, *options]
+    command = [*limit, sys.executable, "-m", "sqsjobs", "worker", APP, *given, *options]
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             *command, env=environment, cwd=ROOT, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output
@@ -85,6 +92,12 @@ def processes_with(variable: str) -> Iterator[int]:
 def command_of(pid: int) -> str:
     """Return a process's command line, or nothing if it is gone."""
     return _read(Path(f"/proc/{pid}/cmdline")).replace(b"\0", b" ").decode(errors="replace").strip()
+
+
+def _catches(pid: int, number: signal.Signals) -> bool:
+    """Whether a process has a handler for a signal; its status has a bit for each that is caught."""
+    lines = _read(Path(f"/proc/{pid}/status")).splitlines()
+    return any(int(line.split()[1], 16) >> (number - 1) & 1 for line in lines if line.startswith(b"SigCgt:"))
 
 
 def _read(path: Path) -> bytes:

@@ -14,7 +14,7 @@ __all__ = ["kills"]
 
 WORKERS = 3
 JOBS_A_KILL = 67
-"""So that 300 kills meet 20,000 jobs."""
+"""So that each kill meets a backlog."""
 LONGEST_WAIT = 0.8
 
 
