@@ -69,6 +69,7 @@ def check_fates(scenario: Scenario, ledger: Ledger, letters: list[Letter]) -> Co
         if scenario.has_store:
             fates.check_record(job_id)
             fates.check_single_end(job_id)
+            fates.check_contained(job_id)
     return Counter(fates.end_of(job_id) or "lost" for job_id in fates.job_ids())
 
 
@@ -256,6 +257,37 @@ class Fates:
         if crashes < CRASH_LIMIT:
             text = f"{ledger.name(job_id)} is dead-lettered for crashing, but crashed {crashes} times"
             ledger.break_("I11", text, job_id)
+
+    def check_contained(self, job_id: str) -> None:
+        """I11: what has taken its workers down as often as is allowed is not run again, and is a dead letter for that.
+
+        It does not matter here what killed a worker: who had its job in hand and did not end it has crashed.
+        """
+        ledger, crashes = self._ledger, self._crashes(job_id)
+        name = ledger.name(job_id)
+        if len(crashes) >= CRASH_LIMIT and not self._is_convicted(job_id):
+            text = f"{name} crashed {len(crashes)} times, and is {self.end_of(job_id) or 'lost'}"
+            ledger.break_("I11", text, job_id)
+        for run in ledger.runs[job_id]:
+            before = sum(1 for crash in crashes if crash.token < run.token)
+            if before >= CRASH_LIMIT:
+                ledger.break_("I11", f"{name} was started after {before} crashes", job_id)
+
+    def _crashes(self, job_id: str) -> list[Run]:
+        """Return the runs that went with their machines before anybody said in the record what became of them."""
+        told = {
+            record.epoch for _, record in self._ledger.writes.get(job_id, ()) if record.status is not JobStatus.RUNNING
+        }
+        return [run for run in self._ledger.runs[job_id] if run.how == "killed" and run.token not in told]
+
+    def _is_convicted(self, job_id: str) -> bool:
+        """Whether it is a dead letter for its crashes, or never came to it: its user, or SQS, had ended it before."""
+        record = self._record(job_id)
+        return (
+            any(letter.reason == "crash-limit" for letter in self._letters.get(job_id, ()))
+            or (record is not None and record.status is JobStatus.CANCELLED)
+            or any(copy.gone == "retention" for copy in self._ledger.copies[job_id])
+        )
 
     def _check_parked(self, job_id: str) -> None:
         """R48: what a worker does not know is kept for others as long as was promised."""

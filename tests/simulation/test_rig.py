@@ -18,6 +18,7 @@ from sqsjobs.transport.base import Sent
 from sqsjobs.transport.memory import MemoryTransport
 from sqsjobs.transport.server_time import ServerTime
 from sqsjobs.worker import claims, settler
+from sqsjobs.worker.dispatcher import Dispatcher
 from sqsjobs.worker.intake import Intake, QueueIntake
 from sqsjobs.worker.lease import LeaseBook
 from sqsjobs.worker.poller import Poller
@@ -113,6 +114,11 @@ def every_crash_counts_thrice(patch):
     patch.setattr(rules, "claimed", severe)
 
 
+def crashes_never_convict(patch):
+    """A pill is run again and again, until its attempts are used up."""
+    patch.setattr(Dispatcher, "_is_convicted", lambda *_: False)
+
+
 def nothing_is_given_back(patch):
     hide = Settler.hide
 
@@ -171,6 +177,7 @@ def nothing_is_ever_due(patch):
         ("I9", "fifo", followers_do_not_wait),
         ("I10", "standard", attempts_are_always_given_back),
         ("I11", "standard", every_crash_counts_thrice),
+        ("I11", "standard", crashes_never_convict),
         ("I12", "without-store", nothing_is_given_back),
         ("I13", "standard", sqs_loses_what_it_has_accepted),
         ("I14", "standard", slots_are_not_counted),
