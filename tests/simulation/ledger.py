@@ -11,6 +11,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from math import inf
 
 from sqsjobs.store.base import JobRecord
 
@@ -37,7 +38,7 @@ class Span:
     kind: str
     who: str
     begin: float
-    end: float = float("inf")
+    end: float = inf
 
     def meets(self, begin: float, end: float) -> bool:
         """Whether it has a moment in common with that time."""
@@ -62,7 +63,7 @@ class Arrival:
     group: str | None
     visible_at: float
     gone: str = ""
-    gone_at: float = float("inf")
+    gone_at: float = inf
 
 
 @dataclass(slots=True, eq=False)
@@ -91,10 +92,10 @@ class Receipt:
     asked_at: float = 0.0
     deadline: float = 0.0
     over: str = ""
-    over_at: float = float("inf")
+    over_at: float = inf
     lost: str = ""
-    lost_at: float = float("inf")
-    changed_at: float = float("inf")
+    lost_at: float = inf
+    changed_at: float = inf
     changing: int = 0
     faults: list[str] = field(default_factory=list)
     deadlines: list[tuple[float, float]] = field(default_factory=list)
@@ -103,6 +104,11 @@ class Receipt:
         """Note that the machine may believe longer in it."""
         self.deadline = max(self.deadline, deadline)
         self.deadlines.append((now, self.deadline))
+
+    @property
+    def had_at(self) -> float:
+        """When the machine had it."""
+        return min((since for since, _ in self.deadlines), default=inf)
 
     def deadline_at(self, moment: float) -> float:
         """Return until when the machine could believe in it at that time."""
@@ -128,11 +134,11 @@ class Run:
     attempt: int
     token: int
     started: float
-    ended: float = float("inf")
+    ended: float = inf
     how: str = "going on"
     outcome: str = ""
     settled: str = ""
-    settled_at: float = float("inf")
+    settled_at: float = inf
     delay: float = 0.0
 
 

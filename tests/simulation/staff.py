@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from math import inf
 from random import Random
 from typing import Any
 
@@ -27,8 +27,12 @@ from sqsjobs.worker.worker import Worker
 
 __all__ = ["Employed", "Staff"]
 
-_THREADS_LINGER = 4.0
-"""Seconds after a worker's exit in which all of its messages must be visible."""
+_RELEASED = 2.0
+"""Seconds after a worker's exit in which its messages must be visible …"""
+_UNSTOPPED = 2.0
+"""… and how many more those have whose runs did not end when they were asked to."""
+_POLLED = 3.0
+"""Seconds beyond the wait of its polls after which all is visible that a worker had which was stopped at once."""
 
 _SHIFT_ENDS = 60.0
 
@@ -38,12 +42,13 @@ LinesOf = Callable[[Machine], tuple[Transport, JobStore | None]]
 
 @dataclass(slots=True, eq=False)
 class Employed:
-    """A worker on its machine; `stopping` says how it was asked to stop."""
+    """A worker on its machine; `stopping` says how it was asked to stop, `stopping_at` when."""
 
     machine: Machine
     worker: Worker
     watch: Watch
     stopping: str = ""
+    stopping_at: float = inf
 
 
 class Staff:
@@ -155,12 +160,25 @@ class Staff:
         self._end(machine)
 
     def _check_exit(self, employed: Employed, *, clean: bool) -> None:
-        """Look after a graceful stop; one at once leaves polls open, and what they bring comes back by itself."""
+        """Look after a stop. One at once leaves polls open, and what they bring comes back by itself."""
         if employed.stopping == "at once":
+            self._do(self._check_released_at_once(employed))
             return
         employed.watch.check_left(clean=clean)
-        check = functools.partial(employed.watch.check_released, self._ledger.now)
-        self._do(_later(_THREADS_LINGER, check))
+        self._do(self._check_released(employed))
+
+    async def _check_released(self, employed: Employed) -> None:
+        exited_at, watch = self._ledger.now, employed.watch
+        unstopped = watch.unstopped()
+        await asyncio.sleep(_RELEASED)
+        watch.check_released(exited_at, sparing=unstopped)
+        await asyncio.sleep(_UNSTOPPED)
+        watch.check_released(exited_at)
+
+    async def _check_released_at_once(self, employed: Employed) -> None:
+        exited_at = self._ledger.now
+        await asyncio.sleep(employed.worker.options.poll_wait + _POLLED)
+        employed.watch.check_released(exited_at, had_by=employed.stopping_at)
 
     async def _replace(self, employed: Employed, options: dict[str, Any]) -> None:
         await employed.machine.gone.wait()
@@ -188,6 +206,7 @@ class Staff:
         if employed.stopping:
             return
         employed.stopping = "at once" if at_once else "gracefully"
+        employed.stopping_at = self._ledger.now
         self._ledger.counts[f"stopped {employed.stopping}"] += 1
         self._ledger.tell(employed.machine.name, f"is asked to stop {employed.stopping}")
         employed.machine.run(_ask_to_stop(employed.worker, times=1 + at_once))
@@ -208,11 +227,6 @@ class Staff:
 async def _ask_to_stop(worker: Worker, *, times: int) -> None:
     for _ in range(times):
         worker.stop("the simulation says so")
-
-
-async def _later(seconds: float, call: Callable[[], object]) -> None:
-    await asyncio.sleep(seconds)
-    call()
 
 
 @asynccontextmanager

@@ -128,6 +128,15 @@ def nothing_is_given_back(patch):
     patch.setattr(Settler, "hide", forgetful)
 
 
+def releases_come_three_seconds_late(patch):
+    hide = Settler.hide
+
+    async def late(self: Any, held: Any, delay: float) -> bool:
+        return await hide(self, held, delay or 3.0)
+
+    patch.setattr(Settler, "hide", late)
+
+
 def sqs_loses_what_it_has_accepted(patch):
     send = MemoryTransport.send
 
@@ -179,6 +188,7 @@ def nothing_is_ever_due(patch):
         ("I11", "standard", every_crash_counts_thrice),
         ("I11", "standard", crashes_never_convict),
         ("I12", "without-store", nothing_is_given_back),
+        ("I12", "without-store", releases_come_three_seconds_late),
         ("I13", "standard", sqs_loses_what_it_has_accepted),
         ("I14", "standard", slots_are_not_counted),
         ("I15", "standard", a_stopped_poller_leaves_something_behind),

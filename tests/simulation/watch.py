@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from math import inf
+
 from tests.simulation.ledger import Ledger, Receipt, Run
 from tests.simulation.loop import Machine
 
@@ -23,6 +26,9 @@ _STOPPING = 40.0
 """Seconds that a stop may take: the longest grace, and what is waited for besides."""
 _SETTLING = 2.0
 """Seconds that a worker which is leaving waits for the settling of a job that has ended."""
+_CLEANING = 2.0
+"""Seconds that an interrupted job has to clean up."""
+_GIVEN_BACK = "settled: given back"
 
 
 class Watch:
@@ -32,6 +38,7 @@ class Watch:
         self._machine = machine
         self._sqs = sqs
         self._ledger = ledger
+        self._patient_until = inf
         self.worker: Worker | None = None
 
     def __call__(self, event: ev.Event) -> None:
@@ -48,6 +55,8 @@ class Watch:
                 self._settled(event)
             case ev.SettleFailed():
                 self._settle_failed(event)
+            case ev.WorkerStopping():
+                self._patient_until = self._ledger.now + event.grace + _CLEANING
             case ev.DeadLettered():
                 self._tell(f"dead-letters {self._ledger.name(event.message_id)}: {event.reason}", event)
             case _:
@@ -93,7 +102,8 @@ class Watch:
         if event.disposition == "hide":
             hidden = self._hidden_last(event.message_id, event.delay)
             if hidden is not None and not hidden.over:
-                hidden.over, hidden.over_at = "settled: hidden", ledger.now
+                hidden.over = _GIVEN_BACK if outcome in ("Interrupted", "Unstarted") else "settled: hidden"
+                hidden.over_at = ledger.now
 
     def _hidden_last(self, message_id: str, delay: float) -> Receipt | None:
         """Return the receipt that was settled by hiding it for `delay`.
@@ -200,12 +210,29 @@ class Watch:
         runs = (run for runs in self._ledger.runs.values() for run in runs)
         return any(run.machine == self._machine.name and run.ended > lately for run in runs)
 
-    def check_released(self, exited_at: float) -> None:
-        """I12: two seconds after a graceful stop (four, with threads) nothing of the worker's is hidden."""
+    def check_released(self, exited_at: float, *, sparing: Collection[str] = (), had_by: float = inf) -> None:
+        """I12: nothing of the worker's is hidden any more; only what has its time to wait for is.
+
+        Args:
+            exited_at: when the worker had stopped.
+            sparing: the messages that may be hidden for longer.
+            had_by: it is about what the worker had by that time.
+        """
         for receipts in self._ledger.receipts.values():
             receipt = receipts[-1]
-            if receipt.holder == self._machine.name and not receipt.over and self._is_hidden(receipt):
+            if receipt.holder != self._machine.name or receipt.over not in ("", _GIVEN_BACK):
+                continue
+            if receipt.message_id not in sparing and receipt.had_at <= had_by and self._is_hidden(receipt):
                 self._check_released(receipt, exited_at)
+
+    def unstopped(self) -> set[str]:
+        """Return the messages of the runs that did not end though they were asked to: threads, and what will not hear."""
+        return {
+            run.message_id
+            for runs in self._ledger.runs.values()
+            for run in runs
+            if run.machine == self._machine.name and run.ended > self._patient_until
+        }
 
     def _is_hidden(self, receipt: Receipt) -> bool:
         with self._sqs.use() as model:
