@@ -56,7 +56,7 @@ class SqsLine:
         return self
 
     async def send(self, queue: str, messages: Sequence[OutgoingMessage]) -> list[SendResult]:
-        call = self._call("SendMessageBatch")
+        call = self._call("SendMessageBatch", len(messages))
         return await self._ask(
             call,
             queue,
@@ -79,7 +79,7 @@ class SqsLine:
         return deliveries
 
     async def delete(self, queue: str, receipt_handles: Sequence[str]) -> list[EntryResult]:
-        call = self._call("DeleteMessageBatch")
+        call = self._call("DeleteMessageBatch", len(receipt_handles))
         receipts = [self._ledger.by_handle[handle] for handle in receipt_handles]
         about = [receipt.message_id for receipt in receipts]
         try:
@@ -95,7 +95,7 @@ class SqsLine:
         return results
 
     async def change_visibility(self, queue: str, changes: Sequence[tuple[str, float]]) -> list[EntryResult]:
-        call = self._call("ChangeMessageVisibilityBatch")
+        call = self._call("ChangeMessageVisibilityBatch", len(changes))
         receipts = [self._ledger.by_handle[handle] for handle, _ in changes]
         for receipt, (_, seconds) in zip(receipts, changes, strict=True):
             self._check_right(receipt, seconds)
@@ -117,9 +117,9 @@ class SqsLine:
         call = self._call("GetQueueAttributes")
         return await self._ask(call, queue, lambda: self._sqs.describe(queue))
 
-    def _call(self, operation: str) -> Call:
+    def _call(self, operation: str, entries: int = 0) -> Call:
         self._ledger.counts["calls"] += 1
-        return Call(self._machine, operation, self._ledger.now)
+        return Call(self._machine, operation, self._ledger.now, entries)
 
     async def _ask(
         self,

@@ -17,7 +17,7 @@ from tests.simulation.storm import Storm
 
 from sqsjobs.errors import StoreUnavailable, TransportUnavailable
 
-__all__ = ["CONTROL_TIMEOUT", "Call", "Network", "note_fault", "sender"]
+__all__ = ["CONTROL_TIMEOUT", "Call", "Network", "entries", "note_fault", "sender"]
 
 T = TypeVar("T")
 
@@ -27,11 +27,12 @@ CONTROL_TIMEOUT = 5.0
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """A request on its way; `date` is when it was carried out, `faults` what the storm did to it."""
+    """A request on its way, with so many entries; `date` is when it was carried out, `faults` what the storm did to it."""
 
     machine: Machine
     operation: str
     sent_at: float
+    entries: int = 0
     date: int | None = None
     faults: list[str] = field(default_factory=list)
 
@@ -45,6 +46,12 @@ def note_fault(kind: str) -> None:
     call = _under_way.get()
     if call is not None:
         call.faults.append(kind)
+
+
+def entries() -> int:
+    """Return how many entries the batch has that SQS is carrying out."""
+    call = _under_way.get()
+    return call.entries if call else 0
 
 
 def sender() -> str:

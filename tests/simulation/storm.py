@@ -50,23 +50,33 @@ class Storm:
         rate, store_rate: the shares of calls that go wrong.
         fifo: whether the queues are FIFO, which do not deliver twice.
         twice: how much likelier than usual it is that others do.
-        note: told of every fault: what, and with which operation.
+        entries: tells how many entries the call has that is being carried out.
+        note: told of every fault: what.
 
     Attributes:
         is_raging: whether anything goes wrong at all.
         outage: how SQS is away just now, for everybody; or nothing.
         store_is_out: whether the job store does not.
-        counts: what went wrong, by operation and kind.
+        counts: what went wrong, by operation and kind; a message that was to come twice counts when it does (`came_twice`).
     """
 
     def __init__(
-        self, random: Random, *, rate: float, store_rate: float, fifo: bool, twice: int, note: Callable[[str], None]
+        self,
+        random: Random,
+        *,
+        rate: float,
+        store_rate: float,
+        fifo: bool,
+        twice: int,
+        entries: Callable[[], int],
+        note: Callable[[str], None],
     ) -> None:
         self._random = random
         self._rate = rate
         self._store_rate = store_rate
         self._fifo = fifo
         self._kinds = {kind: weight * (twice if kind in _TWICE else 1) for kind, weight in _KINDS.items()}
+        self._entries = entries
         self._note = note
         self._cut_off: set[str] = set()
         self.is_raging = True
@@ -94,6 +104,10 @@ class Storm:
         self._counted(f"store.{operation}", kind, Fault())
         return kind
 
+    def came_twice(self, operation: str, kind: str) -> None:
+        """Count such a fault, which strikes nothing where there is nothing to give out, or to delete."""
+        self.counts[operation, kind] += 1
+
     def cut_off(self, machine: Machine) -> None:
         """Let nothing of a machine get through."""
         self._cut_off.add(machine.name)
@@ -118,7 +132,7 @@ class Storm:
         return operation in _ONLY.get(kind, (operation,))
 
     def _counted(self, operation: str, kind: str, fault: Fault) -> Fault:
-        self.counts[operation, kind] += 1
+        self.counts[operation, kind] += kind not in _TWICE
         self._note(kind)
         return fault
 
@@ -154,7 +168,8 @@ class Storm:
             case "KMS throttled":
                 return Fault(before=self._refusal("KmsThrottled"))
             case "failed entries":
-                positions = self._random.sample(range(10), self._random.randint(1, 6))
+                size = self._entries()
+                positions = self._random.sample(range(size), self._random.randint(1, min(6, size)))
                 return Fault(entries={position: self._entry_refusal() for position in positions})
             case "duplicate":
                 return Fault(duplicate=True)

@@ -26,13 +26,17 @@ _TWINS = 0.5
 """The share of duplicates that come in the same answer."""
 
 
-def watch_sqs(sqs: MemorySQS, ledger: Ledger, sender: Callable[[], str], random: Random) -> None:
+def watch_sqs(
+    sqs: MemorySQS, ledger: Ledger, sender: Callable[[], str], random: Random, *, came_twice: Callable[[str, str], None]
+) -> None:
     """Note every message that comes, is given out, hidden, or goes; `sender` says whose call it is.
+
+    `came_twice` is told of the calls, and how, that made messages come twice.
 
     What SQS may do and the model does not, `random` does: give messages out of order, and one twice in one answer.
     """
     with sqs.use() as model:
-        _Witness(model, ledger, sender, random)
+        _Witness(model, ledger, sender, random, came_twice)
 
 
 def watch_store(store: MemoryStore, ledger: Ledger) -> None:
@@ -63,11 +67,19 @@ def _shown(record: JobRecord) -> str:
 class _Witness:
     """Stands in front of the model's own steps."""
 
-    def __init__(self, model: SqsModel, ledger: Ledger, sender: Callable[[], str], random: Random) -> None:
+    def __init__(
+        self,
+        model: SqsModel,
+        ledger: Ledger,
+        sender: Callable[[], str],
+        random: Random,
+        came_twice: Callable[[str, str], None],
+    ) -> None:
         self._model = model
         self._ledger = ledger
         self._sender = sender
         self._random = random
+        self._came_twice = came_twice
         self._why = ""
         sending: Any = model.sending
         receiving: Any = model.receiving
@@ -126,6 +138,8 @@ class _Witness:
     def receive(self, name: str, request: Any, *, share: int = 10, fault: Fault | None = None) -> Any:
         self._fault = fault or Fault()
         received = self._receive(name, request, share=share, fault=self._fault)
+        if received and self._fault.duplicate:
+            self._came_twice("ReceiveMessage", "duplicate")
         if self._fault.duplicate and 0 < len(received) < min(share, request.limit) and self._random.random() < _TWINS:
             self._ledger.counts["received twice in one answer"] += 1
             rest = min(share, request.limit) - len(received)
@@ -163,6 +177,8 @@ class _Witness:
         receipt = self._ledger.by_handle.get(handle)
         if receipt is not None and fault.resurrect:
             receipt.faults.append("resurrect")
+            if receipt.message_id in queue.messages:
+                self._came_twice("DeleteMessageBatch", "resurrect")
         if receipt is not None and (newest := self._ledger.receipts[receipt.message_id][-1]) is not receipt:
             newest.faults.append("stale handle")
         self._why = "deleted"

@@ -16,7 +16,7 @@ from tests.simulation.fates import check_fates, letters_in
 from tests.simulation.ledger import Ledger
 from tests.simulation.lines import SqsLine, StoreLine
 from tests.simulation.loop import BEGINNING, Machine, MachineClock, VirtualLoop
-from tests.simulation.network import Network, note_fault, sender
+from tests.simulation.network import Network, entries, note_fault, sender
 from tests.simulation.producing import produce
 from tests.simulation.runs import check_runs, duplicates_of
 from tests.simulation.scenario import Kind, Scenario
@@ -82,6 +82,7 @@ class World:
             store_rate=scenario.store_fault_rate,
             fifo=scenario.fifo,
             twice=scenario.twice,
+            entries=entries,
             note=self._note_fault,
         )
         self._sqs = MemorySQS(
@@ -175,7 +176,8 @@ class World:
         for queue in self._scenario.queues:
             name, dot, fifo = queue.partition(".")
             self._sqs.create_queue(queue, dead_letter_queue=f"{name}-dlq{dot}{fifo}", attributes=attributes)
-        watch_sqs(self._sqs, self._ledger, sender, Random(f"sqs {self._scenario.seed}"))
+        random = Random(f"sqs {self._scenario.seed}")
+        watch_sqs(self._sqs, self._ledger, sender, random, came_twice=self._storm.came_twice)
 
     def _lines_of(self, machine: Machine) -> tuple[Transport, JobStore | None]:
         transport = SqsLine(machine, self._network, self._transport, self._ledger)
