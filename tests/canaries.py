@@ -2,19 +2,20 @@
 
 A secret that a test makes up begins with ``canary`` and a word in capitals, so that it is known wherever it comes up: as it is,
 in base64, or in hexadecimal digits. Whatever pytest captures of a test, its fixtures and the processes that it starts is
-searched, with the reasons of skipped tests, and a test that gave one away fails. (Warnings are errors here.)
+searched, with the reasons of skipped tests, and a test that gave one away fails. (Warnings are errors here.) What a rig reads
+itself, so that pytest does not see it, it hands to `no_secret_in`: the output of commands, and the lines of workers.
 """
 
 from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator, Iterator
 from typing import Final
 
 import pytest
 
-__all__ = ["Watch", "canary", "canary_key", "found_in"]
+__all__ = ["Watch", "canary", "canary_key", "found_in", "no_secret_in"]
 
 _SHAPES: Final = re.compile(
     r"canary[A-Z]{2,}"
@@ -36,6 +37,12 @@ def canary_key(name: str) -> bytes:
 def found_in(text: str) -> set[str]:
     """Return the beginnings of the secrets in a text."""
     return set(_SHAPES.findall(text))
+
+
+def no_secret_in(text: str, where: str, *, shown: Collection[str] = ()) -> None:
+    """Raise AssertionError, which quotes nothing, if a secret is in a text; `shown` are beginnings that were asked for."""
+    if found_in(text) - {*shown}:
+        raise AssertionError(f"a secret of a test is in {where}")
 
 
 class Watch:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 
 import pytest
-from tests.canaries import canary, canary_key, found_in
+from tests.canaries import canary, canary_key, found_in, no_secret_in
 from tests.rows import ROOT
 
 pytest_plugins = ["pytester"]
@@ -59,6 +59,16 @@ def test_whatever_gives_a_secret_away_fails(pytester: pytest.Pytester, monkeypat
 )
 def test_a_secret_is_known_in_every_form(text: str) -> None:
     assert found_in(f"see: {text}.")
+
+
+def test_what_a_rig_reads_itself_is_searched_and_not_quoted() -> None:
+    """S13: the output of commands, and the lines of workers, of which pytest captures nothing."""
+    secret = canary("ARG")
+    with pytest.raises(AssertionError) as caught:
+        no_secret_in(f"it is {secret}", "the lines of a worker", shown=["canaryKEY"])
+    assert str(caught.value) == "a secret of a test is in the lines of a worker"
+    no_secret_in(f"it is {secret}", "what was asked for", shown=["canaryARG"])
+    no_secret_in("", "nothing")
 
 
 @pytest.mark.parametrize("text", ["", "canary", "a canary of CAPITALS", "test_no_canary_is_seen", "Y2FuYXJ5"])

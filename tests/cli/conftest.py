@@ -11,13 +11,14 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
+from tests.canaries import canary, no_secret_in
 
 import sqsjobs
 from sqsjobs.cli.commands import run
@@ -67,6 +68,15 @@ async def order(number: int) -> int:
 '''
 
 
+class Command(subprocess.Popen[str]):
+    """A command as a process; what is read of it at its end is searched for secrets."""
+
+    def communicate(self, input: str | None = None, timeout: float | None = None) -> tuple[str, str]:  # noqa: A002
+        out, err = super().communicate(input, timeout)
+        no_secret_in(f"{out}{err}", "the output of a command")
+        return out, err
+
+
 @dataclass(frozen=True)
 class Shell:
     """A working directory with the app `jobs:app` in it, and the environment of its commands."""
@@ -80,9 +90,9 @@ class Shell:
     def app(self) -> str:
         return f"{self.module}:app"
 
-    def start(self, *words: str, **options: Any) -> subprocess.Popen[str]:
+    def start(self, *words: str, **options: Any) -> Command:
         """Start a command as a process."""
-        return subprocess.Popen(
+        return Command(
             [sys.executable, "-m", "sqsjobs", *words],
             cwd=self.folder,
             env=self.environment,
@@ -137,6 +147,8 @@ def shell(server: LocalServerThread, tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", server.endpoint_url)
     monkeypatch.setenv("SQSJOBS_STORE", f"sqlite:///{tmp_path}/jobs.db")
     monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIACANARY")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", canary("ENV"))
     return Shell(tmp_path, module, server.endpoint_url, dict(os.environ))
 
 
@@ -155,12 +167,13 @@ class Ran:
 
 @pytest.fixture
 def run_here(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
-    """Run a command line in this process."""
+    """Run a command line in this process; no secret may be in its output but those that are to be `shown`."""
 
-    def run_line(*words: str) -> Ran:
+    def run_line(*words: str, shown: Collection[str] = ()) -> Ran:
         capsys.readouterr()
         code = run(words)
         written = capsys.readouterr()
+        no_secret_in(f"{written.out}{written.err}", f"the output of {words[0]}", shown=shown)
         return Ran(code, written.out, written.err)
 
     return run_line

@@ -164,8 +164,8 @@ class Life:
         self._run = run_here
         self.seen: dict[str, str] = {}
 
-    def does(self, *words: str, expect: int = OK) -> str:
-        ran = self._run(*words)
+    def does(self, *words: str, expect: int = OK, shown: str = "") -> str:
+        ran = self._run(*words, shown=[shown])
         assert ran.code == expect, ran.err
         self.seen[f"{len(self.seen)}: {' '.join(words[:2])}"] = ran.out + ran.err
         return ran.out
@@ -221,7 +221,8 @@ def test_no_canary_is_seen(canaries: Shell, run_here, server, handles, port: int
     life.does("dlq", "list", app, "--queue", "mails")
     for job_id in (jobs["in_thread"], "canary-by-hand-misfit", "canary-by-hand-unknown"):
         assert "arguments" in life.does("dlq", "show", app, job_id, "--queue", "mails", "--arguments")
-    shown = json.loads(life.does("dlq", "show", app, jobs["reject"], "--queue", "mails", "--arguments", "--json"))
+    show = ("dlq", "show", app, jobs["reject"], "--queue", "mails", "--arguments", "--json")
+    shown = json.loads(life.does(*show, shown="canaryPLAIN"))
     # Nothing declares it secret, and it was asked for.
     plain = shown["arguments"]["plain"]
     assert plain == CANARIES["PLAIN"]

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import IO
 
-from sqsjobs import App, Discard, Retry, constant, current_job
+from sqsjobs import App, Discard, Retry, Secret, constant, current_job
 
 app = App("process-tests")
 
@@ -26,7 +26,8 @@ def report(what: str, *facts: object) -> None:
 
 
 @app.task(name="work", queue="work", retry=Retry(max_attempts=5, backoff=constant(0.2)))
-async def work(number: int, seconds: float = 0.0) -> int:
+async def work(number: int, seconds: float = 0.0, token: str = "") -> int:
+    del token
     report("start", number)
     await asyncio.sleep(seconds)
     report("end", number)
@@ -34,7 +35,8 @@ async def work(number: int, seconds: float = 0.0) -> int:
 
 
 @app.task(name="block_loop", queue="work")
-async def block_loop(number: int, seconds: float) -> int:
+async def block_loop(number: int, seconds: float, token: str = "") -> int:
+    del token
     report("start", number)
     time.sleep(seconds)  # what it is for
     report("end", number)
@@ -62,7 +64,8 @@ def patient(number: int, seconds: float) -> int:
 
 
 @app.task(name="in_process", queue="work", executor="process")
-def in_process(number: int, seconds: float) -> int:
+def in_process(number: int, seconds: float, token: Secret[str] = "") -> int:
+    del token
     report("start", number)
     time.sleep(seconds)
     report("end", number)
@@ -70,7 +73,8 @@ def in_process(number: int, seconds: float) -> int:
 
 
 @app.task(name="pill", queue="work", retry=Retry(max_attempts=10, backoff=constant(0.2)))
-async def pill(how: str) -> None:
+async def pill(how: str, token: str = "") -> None:
+    del token
     report("start", how)
     if how == "segfault":
         ctypes.string_at(0)
@@ -80,7 +84,8 @@ async def pill(how: str) -> None:
 
 
 @app.task(name="in_order", queue="ordered.fifo", retry=Retry(max_attempts=20, backoff=constant(0.1, jitter=0)))
-async def in_order(group: int, number: int) -> None:
+async def in_order(group: int, number: int, token: Secret[str] = "") -> None:
+    del token
     report("start", group, number)
     await asyncio.sleep(0.002)
     if random.random() < 0.05:
@@ -127,12 +132,14 @@ def open_files() -> list[str]:
 
 
 @app.task(name="dies_in_a_child", queue="work", executor="process", retry=Retry(max_attempts=1))
-def dies_in_a_child(number: int) -> None:
+def dies_in_a_child(number: int, token: str = "") -> None:
+    del number, token
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 @app.task(name="cancel_itself", queue="work", retry=Retry(max_attempts=2, backoff=constant(0.1)))
-async def cancel_itself() -> None:
+async def cancel_itself(token: str = "") -> None:
+    del token
     report("start", "cancel_itself")
     task = asyncio.current_task()
     assert task is not None
@@ -141,5 +148,5 @@ async def cancel_itself() -> None:
 
 
 @app.task(name="useless", queue="work")
-async def useless() -> None:
-    raise Discard("no use")
+async def useless(token: Secret[str] = "") -> None:
+    raise Discard(f"no use, and its token was {token}")

@@ -12,12 +12,17 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+from tests.canaries import canary, no_secret_in
 
 from sqsjobs.local import LocalServer
 from sqsjobs.transport.model import Fault
 
 ROOT = Path(__file__).parents[2]
 APP = "tests.process.jobs:app"
+TOKEN: Final = canary("ARG")
+"""An argument that no worker may write."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +149,8 @@ class Ground:
             "SQSJOBS_TEST_REPORTS": str(self.directory / "reports"),
             "SQSJOBS_STORE": self.store,
             "AWS_ENDPOINT_URL_SQS": self.server.endpoint_url,
+            "AWS_ACCESS_KEY_ID": "AKIACANARY",
+            "AWS_SECRET_ACCESS_KEY": canary("ENV"),
             **more,
         }
 
@@ -172,11 +179,13 @@ class Ground:
         return Counter(message.phase.name.lower() for message in self.server.sqs.peek(queue))
 
     async def aclose(self) -> None:
+        """End all workers; none of them may have written a secret (S13)."""
         for worker in self.workers:
             if worker.process.returncode is None:
                 worker.process.kill()
             await worker.ended()
         self.reports.close()
+        no_secret_in("".join(line for worker in self.workers for line in worker.lines), "the lines of a worker")
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ import time
 
 import pytest
 from tests.process import jobs
-from tests.process.rig import Ground
+from tests.process.rig import TOKEN, Ground
 
 from sqsjobs import App, JobCancelled
 from sqsjobs.job import JobStatus
@@ -19,7 +19,7 @@ async def test_running_jobs_of_every_kind_are_cancelled(field: Ground, app: App)
     await field.worker("--concurrency", "5")
     running = [
         await jobs.work.enqueue(1, seconds=60),
-        await jobs.in_process.enqueue(2, seconds=60),
+        await jobs.in_process.enqueue(2, seconds=60, token=TOKEN),
         await jobs.patient.enqueue(3, seconds=60),
     ]
     await field.reports.until(lambda reports: reports.count("start") == 3)

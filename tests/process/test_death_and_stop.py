@@ -9,7 +9,7 @@ from collections import Counter
 
 import pytest
 from tests.process import jobs
-from tests.process.rig import Ground
+from tests.process.rig import TOKEN, Ground
 
 from sqsjobs import App
 from sqsjobs.job import JobStatus
@@ -18,7 +18,7 @@ from sqsjobs.job import JobStatus
 async def test_kill_9_in_the_middle_of_200_jobs_loses_none_and_completes_none_twice(field: Ground, app: App) -> None:
     """R1: the messages of a killed worker are visible again within a lease, and run on another worker."""
     victim = await field.worker("--visibility", "5", "--concurrency", "20")
-    handles = await app.enqueue_many(jobs.work.call(n, seconds=0.1 + n % 7 * 0.05) for n in range(200))
+    handles = await app.enqueue_many(jobs.work.call(n, seconds=0.1 + n % 7 * 0.05, token=TOKEN) for n in range(200))
     await field.reports.until(lambda reports: reports.count("start") >= reports.count("end") + 10 >= 70)
     victim.send(signal.SIGKILL)
     await victim.ended()
@@ -138,7 +138,7 @@ async def test_a_pill_is_dead_lettered_after_three_starts_and_takes_nobody_along
 ) -> None:
     """R10, I11: a job that kills its worker is found out; the jobs beside it finish."""
     await field.worker("--visibility", "2", "--processes", "2", "--concurrency", "10")
-    pill = await jobs.pill.enqueue(how)
+    pill = await jobs.pill.enqueue(how, token=TOKEN)
     others = await app.enqueue_many(jobs.work.call(n, seconds=0.3) for n in range(50))
     for handle in others:
         await handle.result(timeout=60)

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from tests.process import jobs
-from tests.process.rig import Ground, Report
+from tests.process.rig import TOKEN, Ground, Report
 
 from sqsjobs import App
 
@@ -20,7 +20,7 @@ async def test_groups_complete_in_order_through_failures_and_a_killed_worker(fie
     victim = await field.worker("--visibility", "5", "--concurrency", "25")
     await field.worker("--visibility", "5", "--concurrency", "25")
     await app.enqueue_many(
-        jobs.in_order.using(group=f"group-{group}").call(group, number)
+        jobs.in_order.using(group=f"group-{group}").call(group, number, TOKEN)
         for number in range(EACH)
         for group in range(GROUPS)
     )

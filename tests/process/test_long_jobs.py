@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.process import jobs
-from tests.process.rig import Ground
+from tests.process.rig import TOKEN, Ground
 
 from sqsjobs import App, Task
 from sqsjobs.job import JobStatus
@@ -30,7 +30,7 @@ async def test_a_coroutine_that_blocks_the_loop_for_twelve_seconds_runs_once_and
     """R13: heartbeats come from a thread of their own, and a warning names the task and shows where it blocks."""
     worker = await field.worker(*LEASE)
     await field.worker(*LEASE)
-    job = await jobs.block_loop.enqueue(1, seconds=12)
+    job = await jobs.block_loop.enqueue(1, seconds=12, token=TOKEN)
     assert await job.result(timeout=40) == 1
     assert field.reports.count("start") == 1
     for process in field.workers:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.process import jobs
-from tests.process.rig import Ground
+from tests.process.rig import TOKEN, Ground
 
 from sqsjobs import App, JobFailed
 from sqsjobs.job import JobStatus
@@ -23,7 +23,7 @@ async def test_a_child_process_works_on_the_queues_and_records_of_its_worker(fie
 async def test_a_job_that_cancels_itself_has_failed(field: Ground, app: App) -> None:
     """Nobody asked for its end, so it is no interruption: it has its attempts, and then it is dead-lettered."""
     await field.worker()
-    handle = await jobs.cancel_itself.enqueue()
+    handle = await jobs.cancel_itself.enqueue(token=TOKEN)
     with pytest.raises(JobFailed, match="CancelledError"):
         await handle.result(timeout=40)
     record = await handle.record()
@@ -33,8 +33,8 @@ async def test_a_job_that_cancels_itself_has_failed(field: Ground, app: App) -> 
 async def test_the_reason_of_a_discard_is_kept(field: Ground, app: App) -> None:
     """Who asks for the result learns why there is none."""
     await field.worker()
-    handle = await jobs.useless.enqueue()
-    with pytest.raises(JobFailed, match="no use"):
+    handle = await jobs.useless.enqueue(token=TOKEN)
+    with pytest.raises(JobFailed, match=r"no use, and its token was \[hidden\]"):
         await handle.result(timeout=40)
     assert await handle.status() is JobStatus.DISCARDED
 
@@ -59,9 +59,9 @@ async def test_a_child_process_has_no_files_and_no_connections_of_its_worker(fie
 async def test_children_that_die_leave_neither_descriptors_nor_zombies(field: Ground, app: App) -> None:
     """I15, R10: whatever becomes of children, their worker has as many files and processes as before."""
     worker = await field.worker("--executor-processes", "2")
-    await (await jobs.in_process.enqueue(0, seconds=0.0)).result(timeout=40)
+    await (await jobs.in_process.enqueue(0, seconds=0.0, token=TOKEN)).result(timeout=40)
     before = len(list(Path(f"/proc/{worker.pid}/fd").iterdir()))
-    handles = await app.enqueue_many(jobs.dies_in_a_child.call(n) for n in range(2))
+    handles = await app.enqueue_many(jobs.dies_in_a_child.call(n, token=TOKEN) for n in range(2))
     for handle in handles:
         with pytest.raises(JobFailed):
             await handle.result(timeout=60)

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from tests.process import jobs
-from tests.process.rig import Ground
+from tests.process.rig import TOKEN, Ground
 
 from sqsjobs import App
 from sqsjobs.transport.base import OutgoingMessage
@@ -28,8 +28,11 @@ MALFORMED = [
     "{'a': 1}",
 ][1:]
 S3_EVENT = json.dumps({"Records": [{"eventSource": "aws:s3", "s3": {"bucket": {"name": "b"}, "object": {"key": "k"}}}]})
-WRONG_ARGUMENTS = ['{"sqsjobs":1,"task":"work","args":{"number":"one"}}', '{"sqsjobs":1,"task":"work","args":{"n":1}}']
-UNKNOWN = '{"sqsjobs":1,"task":"nobody.knows","args":{}}'
+WRONG_ARGUMENTS = [
+    f'{{"sqsjobs":1,"task":"work","args":{{"number":"{TOKEN}"}}}}',
+    '{"sqsjobs":1,"task":"work","args":{"n":1}}',
+]
+UNKNOWN = f'{{"sqsjobs":1,"task":"nobody.knows","args":{{"token":"{TOKEN}"}}}}'
 
 
 async def test_poison_between_good_jobs_ends_in_the_dead_letter_queue_with_its_reason(field: Ground, app: App) -> None:
