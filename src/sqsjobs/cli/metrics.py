@@ -59,7 +59,7 @@ def show_costs(costs: Mapping[str, Mapping[str, Any]]) -> None:
     """Print what was told of each queue's cost, a row for each side, and say where to ask for a side that is missing."""
     rows = [row for queue, cost in costs.items() for row in _rows(queue, cost)]
     show_table(["QUEUE", "SIDE", "REQUESTS A JOB", "DOLLARS A MILLION JOBS", "EMPTY RECEIVES"], rows)
-    if any("unknown" in row for row in rows):
+    if any(told == "unknown" for _, _, told, *_ in rows):
         note("producers know what it costs to send, workers to work on it: name the metrics of both with --metrics")
 
 
@@ -84,5 +84,6 @@ def _read(url: str) -> str:
             return str(answer.read(_MOST_BYTES).decode())
     except (OSError, HTTPException, ValueError) as error:
         raise ConfigurationError(
-            f"no metrics at {where.geturl()}: {error}. A worker serves them with --metrics-port"
+            f"no metrics at {where.geturl()}: {error}. A worker serves them with --metrics-port, a producer's program "
+            "as docs/observability.md shows"
         ) from error
