@@ -254,6 +254,7 @@ async def test_a_worker_that_cannot_send_the_callback_keeps_the_message(rig):
     async with rig.working("work", "other", callbacks=callbacks):
         failed = await rig.events.wait(ev.SettleFailed)
         assert (failed.job_id, failed.disposition) == (job_id, "callback")
+        assert not rig.events.of(ev.JobEnqueued)
         assert [message.body for message in rig.messages()]
         rig.faults.end()
         await rig.events.wait(ev.JobEnded, lambda event: event.job.task == CALLBACK_TASK)
@@ -261,6 +262,20 @@ async def test_a_worker_that_cannot_send_the_callback_keeps_the_message(rig):
     assert told["data"]["result"] == 7
     assert rig.events.count(ev.JobStarted, lambda event: event.job.id == job_id) == 1
     assert rig.messages() == []
+
+
+@virtually
+async def test_the_callbacks_job_is_told_of_as_enqueued(rig):
+    """Like any job that SQS has accepted, so that it is counted, and what it costs to send."""
+    callbacks, receivers = serve(rig, queue="other")
+
+    @rig.task()
+    async def job() -> None: ...
+
+    await rig.send(job, callback=URL)
+    async with rig.working("work", "other", callbacks=callbacks):
+        await rig.events.wait(ev.JobEnded, has_been_posted)
+    assert rig.events.of(ev.JobEnqueued) == [ev.JobEnqueued(receivers.ids[0], CALLBACK_TASK, "other")]
 
 
 @pytest.mark.parametrize(

@@ -109,15 +109,6 @@ def test_a_process_that_enqueues_and_sends_anew_shares_its_sends_out_by_the_mess
     assert cost.requests_per_job() == {"send": pytest.approx(4.5 / 12), "work": pytest.approx(0.45)}
 
 
-def test_the_callbacks_that_a_worker_sends_are_work():
-    registry = CollectorRegistry()
-    observe = observer(registry)
-    observe(ev.SqsCalled("SendMessageBatch", "images", 10, 0.02))
-    work_off_ten(observe)
-    (cost,) = costs_told([exposition(registry)])
-    assert cost.requests_per_job() == {"work": pytest.approx(0.4)}
-
-
 def test_a_failed_poll_is_no_receive_that_brought_nothing():
     registry = CollectorRegistry()
     observe = observer(registry)

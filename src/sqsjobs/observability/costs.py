@@ -1,8 +1,8 @@
 """What jobs cost in requests to SQS, and so in dollars: counted requests over counted jobs.
 
 SQS bills by the request. What a job costs has two sides, which mostly are two processes: to send it, and to work on it
-(receives, empty ones included, deletes, heartbeats, and what a worker sends of its own: retries sent anew, callbacks).
-Both are told apart, and what a job costs is their sum; one side alone is never the cost of a job.
+(receives, empty ones included, deletes, heartbeats, and retries that are sent anew). Both are told apart, and what a job
+costs is their sum; one side alone is never the cost of a job.
 """
 
 from __future__ import annotations
@@ -140,9 +140,7 @@ class _Count:
         """Return the sends that enqueued nothing.
 
         A process that both enqueues and sends anew shares its sends out by the message, since requests are counted
-        by queue alone. Who does neither, and yet works, has sent callbacks.
+        by queue alone.
         """
         messages = self.sent + self.resent
-        if messages:
-            return self.sends * self.resent / messages
-        return self.sends if self.done else 0.0
+        return self.sends * self.resent / messages if messages else 0.0

@@ -22,7 +22,7 @@ from sqsjobs.batching import Batcher
 from sqsjobs.clock import Clock
 from sqsjobs.disposition import DeadLetter, Resend, whole_seconds
 from sqsjobs.errors import SqsJobsError, TransportError
-from sqsjobs.events import Observer, SettleFailed
+from sqsjobs.events import JobEnqueued, Observer, SettleFailed
 from sqsjobs.job import Job
 from sqsjobs.sealing import Sealing
 from sqsjobs.sending import message_of
@@ -210,7 +210,10 @@ class Settler:
             message = message_of(notice, await self._sealing.seal_inline(notice))
         except SqsJobsError as problem:
             return self._reported(held, "callback", str(problem))
-        return await self._copy(held, "callback", notice.queue, message)
+        sent = await self._copy(held, "callback", notice.queue, message)
+        if sent:
+            self._tell(JobEnqueued(notice.id, notice.task, notice.queue))
+        return sent
 
     async def drop_payload(self, held: Held) -> None:
         """Keep the arguments of a job no longer that is done and deleted; what is left goes with the lifecycle rule."""
