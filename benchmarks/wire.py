@@ -42,6 +42,7 @@ from benchmarks.house import ROOT, server
 from benchmarks.machine import WORKER_CORE, describe, on_core
 from benchmarks.report.page import put_between_markers
 from sqsjobs.transport.address import SqsEndpoint
+from sqsjobs.transport.received import ReceivedMessage
 from sqsjobs.transport.sqs_client import open_session
 from sqsjobs.transport.sqs_options import Timeouts, Wire
 from sqsjobs.transport.wire.signing import Credentials, Signer
@@ -141,6 +142,7 @@ CONTESTANTS = (
     BASELINE,
     Contestant("aioboto3 as sqsjobs sets it up", partial(sqsjobs_over, "aioboto3")),
     Contestant("aiohttp, our signer", aiohttp_with_our_signer),
+    Contestant("aiohttp, our signer, on uvloop", aiohttp_with_our_signer, uvloop.new_event_loop),
     Contestant("awscrt, our signer", awscrt_with_our_signer),
     Contestant("lean", partial(sqsjobs_over, "lean")),
     Contestant("lean on uvloop", partial(sqsjobs_over, "lean"), uvloop.new_event_loop),
@@ -202,7 +204,7 @@ class Measurement:
         made = 1
         while messages := (await self.call("ReceiveMessage", asked)).get("Messages"):
             made += 1
-            handles.append([message["ReceiptHandle"] for message in messages])
+            handles.append(list(map(_handle, messages)))
         return made
 
     async def _delete(self, handles: list[list[str]]) -> int:
@@ -212,6 +214,10 @@ class Measurement:
             made += 1
             await self.call("DeleteMessageBatch", {"QueueUrl": self.queue, "Entries": entries})
         return made
+
+
+def _handle(message: Mapping[str, Any] | ReceivedMessage) -> str:
+    return message.receipt_handle if isinstance(message, ReceivedMessage) else message["ReceiptHandle"]
 
 
 async def measure(contestant: Contestant, url: str, calls: int, concurrency: int) -> list[Cost]:

@@ -61,6 +61,19 @@ def test_the_tables_of_stores_have_their_place(page: str, name: str) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are pinned to cores by Linux's means")
+async def test_every_wire_makes_every_call() -> None:
+    told = await output("-m", "benchmarks.wire", "--rounds", "1", "--calls", "5")
+    for name in (
+        "aioboto3 as it comes",
+        "aioboto3 as sqsjobs sets it up",
+        "aiohttp, our signer",
+        "lean",
+        "lean on uvloop",
+    ):
+        assert re.search(rf"^\| {name} \| \d", told, re.MULTILINE), name
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are pinned to cores by Linux's means")
 async def test_every_step_to_a_jobs_start_is_seen() -> None:
     told = await output("-m", "benchmarks.steps", "--jobs", "20")
     for label, _ in STEPS[1:]:
