@@ -39,7 +39,7 @@ RIGS: Final[Mapping[str, Rig]] = {
         Rig("simulate", "tests.simulation", 10_000, "seeds", "--seeds"),
         Rig("chaos", "tests.chaos"),
         Rig("fuzz", "tests.fuzz", 2_000_000, "inputs", "--inputs"),
-        Rig("soak", "tests.chaos.soak", 10, "minutes", "--minutes"),
+        Rig("soak", "tests.chaos.soak", 35, "minutes", "--minutes"),
         Rig("seeded-bugs", "tests.seeded_bugs"),
     )
 }

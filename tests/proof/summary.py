@@ -23,6 +23,7 @@ class Line:
         lost: jobs that SQS had accepted and that came to no end.
         broken: promises that were broken, of any kind; those that were lost are among them.
         in_words: the same for readers.
+        undecided: what a longer run would have to tell.
     """
 
     runs: int
@@ -31,6 +32,7 @@ class Line:
     lost: int
     broken: int
     in_words: str
+    undecided: tuple[str, ...] = ()
 
 
 def line_of(rig: str, ledger: Ledger) -> Line:
@@ -46,14 +48,16 @@ def merged(ledgers: Mapping[str, Ledger], exits: Mapping[str, int]) -> dict[str,
     """Return one ledger; `exits` are the exit codes of the rigs that were run, or whose ledgers were to be merged.
 
     Each ledger keeps its own commit and date. A rig that left none is named as that, one that is not among them as missing,
-    and everything has `held` only where none is.
+    and everything has `held` only where none is, and nothing is left undecided.
     """
     lines = {rig: line_of(rig, ledger) for rig, ledger in ledgers.items()}
+    undecided = [f"{rig}'s {what}" for rig, line in lines.items() for what in line.undecided]
     duplicates = sum((line.duplicates for line in lines.values()), Counter[str]())
     return {
-        "held": exits.keys() == _READERS.keys() == ledgers.keys() and not any(exits.values()),
+        "held": exits.keys() == _READERS.keys() == ledgers.keys() and not any(exits.values()) and not undecided,
         "broken": [rig for rig, code in exits.items() if code or rig not in ledgers],
         "missing": [rig for rig in _READERS if rig not in exits],
+        "undecided": undecided,
         "faults injected": sum(line.faults for line in lines.values()),
         "runs": sum(line.runs for line in lines.values()),
         "duplicates": dict(duplicates.most_common()),
@@ -101,9 +105,9 @@ def readable(whole: Mapping[str, Any]) -> str:
 def _verdict(whole: Mapping[str, Any]) -> str:
     if whole["broken"]:
         return "NOT ALL HELD"
-    if whole["missing"]:
-        return f"every promise of the rigs that were run held. NOT RUN: {', '.join(whole['missing'])}"
-    return "every promise held"
+    open_ends = {"NOT RUN": whole["missing"], "UNDECIDED": whole["undecided"]}
+    told = [f"{what}: {', '.join(names)}" for what, names in open_ends.items() if names]
+    return ". ".join(["every promise of the rigs that were run held" if told else "every promise held", *told])
 
 
 # Each rig's own ledger --------------------------------------------------------------------------------
@@ -162,6 +166,7 @@ def _soak(ledger: Ledger) -> Line:
         lost=lost,
         broken=len(ledger["violations"]) + list(ledger["verdicts"].values()).count("growing"),
         in_words=f"{sent:,} jobs, {ledger['faults']:,} faults, {lost} lost; {verdicts}",
+        undecided=tuple(what for what, verdict in ledger["verdicts"].items() if verdict == "undecided"),
     )
 
 

@@ -41,8 +41,8 @@ def disturbed(*violations: str) -> dict[str, Any]:
     return chaos.written([result, result], 1, "make chaos")
 
 
-def soaked(rate: float = 0.0) -> dict[str, Any]:
-    slopes = {name: Slope(rate, rate, rate) for name in soak.LIMITS}
+def soaked(rate: float = 0.0, unsure: float = 0.0) -> dict[str, Any]:
+    slopes = {name: Slope(rate, rate - unsure, rate + unsure) for name in soak.LIMITS}
     checked = Checked(sent=Counter(accepted=100), completed=100, runs=101, repeated=Counter({KILLED: 1}))
     return soak.written(soak.Soaked(60.0, slopes, dict.fromkeys(soak.LIMITS, 1.0), checked, 7), 1, 1)
 
@@ -112,6 +112,13 @@ def test_rigs_that_were_not_run_are_named_and_all_has_not_held() -> None:
         assert not whole["held"]
         assert (whole["missing"], whole["broken"]) == ([left_out], [])
         assert f"every promise of the rigs that were run held. NOT RUN: {left_out}." in readable(whole)
+
+
+def test_what_a_longer_run_would_have_to_tell_has_not_held() -> None:
+    ledgers = every_ledger() | {"soak": soaked(unsure=1e9)}
+    whole = merged(ledgers, dict.fromkeys(RIGS, 0))
+    assert not whole["held"]
+    assert "held. UNDECIDED: soak's rss, soak's descriptors" in readable(whole)
 
 
 def test_a_ledger_of_another_rig_is_refused() -> None:
