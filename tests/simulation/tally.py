@@ -10,7 +10,7 @@ from typing import Any
 from rich.table import Table
 from tests.simulation.world import Report
 
-__all__ = ["Tally", "replay_of"]
+__all__ = ["Tally", "replay_of", "told_of"]
 
 _SENDS = ("accepted", "rejected", "uncertain")
 _LOSS = "I1:"
@@ -20,6 +20,13 @@ _LOSS = "I1:"
 def replay_of(report: Report, forced: str | None = None) -> str:
     """Return the one command that plays a seed again; `forced` is the kind that was asked for."""
     return f"make simulate SEED={report.seed}" + (f" KIND={forced}" if forced else "")
+
+
+def told_of(report: Report, *, lines: int = 40) -> str:
+    """Return what there is to tell of a broken promise: what broke, how to play it again, and the end of the trace."""
+    left_out = len(report.trace) - lines
+    before = [f"… {left_out} lines before"] if left_out > 0 else []
+    return "\n".join([*report.violations, replay_of(report), *before, *report.trace[-lines:]])
 
 
 @dataclass(slots=True)

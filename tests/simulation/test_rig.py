@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from tests.simulation.playing import play, play_all, play_side_by_side
 from tests.simulation.scenario import Kind
+from tests.simulation.tally import told_of
 
 from sqsjobs.job import JobStatus
 from sqsjobs.store import rules
@@ -203,6 +204,15 @@ def test_a_planted_bug_is_noticed(monkeypatch, invariant: str, kind: Kind, plant
         if invariant in broken:
             return
     pytest.fail(f"{invariant} held in {_ENOUGH} seeds, although {plant.__name__}; noticed was {sorted(broken)}")
+
+
+def test_what_is_told_of_a_broken_promise_has_the_end_of_its_trace(monkeypatch):
+    nothing_is_ever_due(monkeypatch)
+    report = play(0, "standard")
+    told = told_of(report, lines=7).splitlines()
+    assert told[: len(report.violations)] == list(report.violations)
+    assert told[len(report.violations)] == "make simulate SEED=0"
+    assert tuple(told[-7:]) == report.trace[-7:]
 
 
 def test_side_by_side_the_seeds_come_out_the_same():
