@@ -311,7 +311,8 @@ class Fates:
         """Count the claims that led to no run, because something befell their claimant or the store."""
         ledger = self._ledger
         writes = ledger.writes[job_id]
-        if ledger.store_faults.get(job_id, []).count("claim") >= 2:  # asked twice, and no answer came
+        unanswered = [operation for _, operation in ledger.store_faults.get(job_id, ())]
+        if unanswered.count("claim") >= 2:  # asked twice, and no answer came
             return len({record.epoch for _, record in writes} - started)
         claims = [(at, record) for at, record in writes if record.status is JobStatus.RUNNING]
         ends = [at for at, _ in claims[1:]] + [ledger.now]

@@ -157,7 +157,7 @@ class Ledger:
         runs: of each job, in order.
         writes: of each job's record, in order.
         removed: the jobs whose records were removed.
-        store_faults: the calls for each job that the job store did not answer.
+        store_faults: the calls for each job that the job store did not answer: when, and which.
         gone_at: when each machine that has gone ended.
         answers: what the producer was told of each job, by number: accepted, rejected or uncertain, and its id.
         violations: the invariants that did not hold, how, and about what.
@@ -180,7 +180,7 @@ class Ledger:
         self.gone_at: dict[str, float] = {}
         self._last_faults: dict[str, float] = {}
         self.removed: set[str] = set()
-        self.store_faults: defaultdict[str, list[str]] = defaultdict(list)
+        self.store_faults: defaultdict[str, list[tuple[float, str]]] = defaultdict(list)
         self.answers: dict[int, tuple[str, str]] = {}
         self.violations: list[tuple[str, str, tuple[str, ...]]] = []
 
@@ -262,6 +262,12 @@ class Ledger:
     def trouble(self, who: str, begin: float, end: float) -> list[str]:
         """Return what troubled `who` (or all) in that time."""
         return [span.kind for span in self.spans if span.who in (who, "sqs", "store") and span.meets(begin, end)]
+
+    def store_failed(self, job_id: str, begin: float, end: float) -> bool:
+        """Whether the job store was away in that time, or did not answer to a call for this job."""
+        faults = self.store_faults.get(job_id, ())
+        away = (span for span in self.spans if span.who == "store")
+        return any(begin <= at <= end for at, _ in faults) or any(span.meets(begin, end) for span in away)
 
     def last_fault(self, who: str) -> float:
         """Return when a call of `who` went wrong last."""

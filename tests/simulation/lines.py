@@ -261,7 +261,7 @@ class StoreLine:
             answer = await self._network.ask(call, act_there, CONTROL_TIMEOUT, silence)
         except StoreUnavailable as problem:
             if not _LOST.intersection(call.faults):
-                ledger.store_faults[job_id].append(operation)
+                ledger.store_faults[job_id].append((call.sent_at, operation))
             ledger.note_fault(self._machine.name)
             ledger.tell(self._machine.name, f"store.{operation} {ledger.name(job_id)}: {problem}", job_id)
             raise
@@ -272,7 +272,7 @@ class StoreLine:
     async def _carry_out(self, operation: str, job_id: str, act: Callable[[], Awaitable[T]]) -> T:
         fault = self._storm.store_fault(operation)
         if fault:
-            self._ledger.store_faults[job_id].append(operation)
+            self._ledger.store_faults[job_id].append((self._ledger.now, operation))
             self._ledger.note_fault(self._machine.name)  # now: the worker may end before the silence is noticed
         if fault == LOST_REQUEST:
             raise StoreUnavailable("the store is away")

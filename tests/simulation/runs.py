@@ -75,11 +75,16 @@ def _unsettled(ledger: Ledger, earlier: Run, later: Run, faults: set[str], *, ha
         yield "crash" if killed else "stop"
     if earlier.receipt is not None and earlier.receipt.lost:
         yield "lost lease"
-    if has_store and ledger.store_faults.get(earlier.job_id):
+    if has_store and ledger.store_failed(earlier.job_id, _received(earlier), later.started):
         yield "store away"
     if "delete failed" in faults:
         yield "delete failed"
     yield from ledger.trouble(earlier.machine, earlier.started, later.started)
+
+
+def _received(run: Run) -> float:
+    """Return when the message of a run had come, after which its job was claimed."""
+    return run.receipt.at if run.receipt else run.started
 
 
 def _check_overlap(ledger: Ledger, one: Run, other: Run) -> None:
@@ -99,7 +104,7 @@ def _check_overlap(ledger: Ledger, one: Run, other: Run) -> None:
     if deadline - taker.started <= AGREED:  # by so much the claim may end sooner for the other
         ledger.counts["overlaps by clock skew"] += 1
         return
-    if ledger.store_faults.get(holder.job_id) or ledger.trouble("store", holder.started, taker.started):
+    if ledger.store_failed(holder.job_id, _received(holder), taker.started):
         ledger.counts["overlaps while the store was away"] += 1
         return
     text = f"{ledger.name(taker.job_id)} starts on {taker.machine} while {holder.machine} runs it"

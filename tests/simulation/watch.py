@@ -243,7 +243,7 @@ class Watch:
         ledger = self._ledger
         job_id = ledger.arrivals[receipt.message_id].job_id
         troubles = ledger.trouble(self._machine.name, receipt.at, exited_at)
-        if not (receipt.faults or troubles or ledger.store_faults.get(job_id)):
+        if not (receipt.faults or troubles or ledger.store_failed(job_id, receipt.at, exited_at)):
             text = (
                 f"{self._machine.name} has stopped, and {ledger.message_of(receipt)} is hidden until {receipt.due:.1f}"
             )
