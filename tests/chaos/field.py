@@ -236,8 +236,11 @@ class Field:
 
 
 def environment(made: Field) -> dict[str, str]:
-    """Return what the processes of a field have for an environment."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SQSJOBS_"))}
+    """Return what the processes of a field have for an environment.
+
+    Calls go over the lean wire, or a worker does not start: what carries the chaos is not left to this machine's settings.
+    """
+    kept = {name: value for name, value in os.environ.items() if not _would_change(name)}
     store = {"SQSJOBS_STORE": _store(made.directory)} if made.stored else {}
     return (
         kept
@@ -246,8 +249,14 @@ def environment(made: Field) -> dict[str, str]:
             "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}",
             jobs.LEDGER: str(made.directory),
             "AWS_ENDPOINT_URL_SQS": made.endpoint_url,
+            "SQSJOBS_WIRE": "lean",
         }
     )
+
+
+def _would_change(name: str) -> bool:
+    """Whether an environment variable would change how a process reaches its queues."""
+    return name.startswith(("AWS_", "SQSJOBS_")) or name.lower().endswith("_proxy")
 
 
 @asynccontextmanager
