@@ -35,7 +35,16 @@ from sqsjobs.errors import (
     TransportError,
     TransportUnavailable,
 )
-from sqsjobs.transport.base import Delivery, Done, EntryFailed, EntryResult, NotSent, OutgoingMessage, SqsCalled
+from sqsjobs.transport.base import (
+    Delivery,
+    Done,
+    EntryFailed,
+    EntryResult,
+    NotSent,
+    OutgoingMessage,
+    Sent,
+    SqsCalled,
+)
 from sqsjobs.transport.sqs import SqsTransport, Timeouts, Wire
 from sqsjobs.transport.wire.connection import Connection
 
@@ -99,6 +108,14 @@ async def transport(
     endpoint = server.endpoint_url
     async with SqsTransport(endpoint_url=endpoint, timeouts=timeouts, observer=observe, wire=wire) as transport:
         yield transport
+
+
+async def entry_of(call: Awaitable[object]) -> object:
+    """Return what became of the one entry of a batch."""
+    results = await call
+    assert isinstance(results, list)
+    (result,) = results
+    return result
 
 
 async def failure_of(call: Awaitable[object]) -> TransportError:
@@ -178,7 +195,16 @@ async def test_what_is_no_answer_of_sqs_is_no_empty_queue(
 
 @pytest.mark.parametrize("operation", ["SendMessageBatch", "DeleteMessageBatch", "ChangeMessageVisibilityBatch"])
 @pytest.mark.parametrize(
-    "body", ["no JSON", "[]", '{"Successful": 7}', '{"Successful": [{}]}', '{"Failed": [{"Id": 0}]}']
+    "body",
+    [
+        "no JSON",
+        "[]",
+        '{"Successful": 7}',
+        '{"Successful": [{}]}',
+        '{"Successful": [{"Id": "0", "MessageId": 5}]}',
+        '{"Failed": [{"Id": 0}]}',
+        '{"Failed": [{"Id": "0", "Code": "InternalError", "Message": ["busy"]}]}',
+    ],
 )
 async def test_what_is_no_answer_of_sqs_is_no_success(
     server: WireServer, transport: SqsTransport, operation: str, body: str
@@ -186,6 +212,39 @@ async def test_what_is_no_answer_of_sqs_is_no_success(
     server.reactions[operation] = says(body)
     with pytest.raises(TransportUnavailable, match="was answered with"):
         await CALLS[operation](transport)
+
+
+@pytest.mark.parametrize("operation", ["SendMessageBatch", "DeleteMessageBatch", "ChangeMessageVisibilityBatch"])
+async def test_null_is_no_entry(server: WireServer, transport: SqsTransport, operation: str) -> None:
+    """As some servers write a list that is empty: what was done is not done again for that."""
+    done = [{"Id": "0", "MessageId": "m"}]
+    server.reactions[operation] = says({"Successful": done, "Failed": None})
+    result = await entry_of(CALLS[operation](transport))
+    assert isinstance(result, Done | Sent)
+
+    failed = [{"Id": "0", "Code": "InternalError", "Message": None, "SenderFault": None}]
+    server.reactions[operation] = says({"Successful": None, "Failed": failed})
+    result = await entry_of(CALLS[operation](transport))
+    assert isinstance(result, NotSent | EntryFailed)
+    assert (result.code, result.problem, result.retryable) == ("InternalError", "", True)
+
+
+@pytest.mark.parametrize("operation", ["SendMessageBatch", "DeleteMessageBatch", "ChangeMessageVisibilityBatch"])
+async def test_an_error_is_not_as_long_as_what_was_answered(
+    server: WireServer, transport: SqsTransport, operation: str
+) -> None:
+    """Whatever stands in SQS's place may say much, and it goes into logs."""
+    long = "words and " * 2000
+    server.reactions[operation] = says({"__type": f"sqs#{long}", "message": long}, status=400)
+    assert len(str(await failure_of(CALLS[operation](transport)))) < 1500
+
+    server.reactions[operation] = says({"Failed": [{"Id": "0", "Code": long, "Message": long, "SenderFault": True}]})
+    result = await entry_of(CALLS[operation](transport))
+    assert isinstance(result, NotSent | EntryFailed)
+    assert len(result.code) + len(result.problem) < 1500
+
+    server.reactions[operation] = says("moved", status=302, content_type="text/" + "x" * 5000)
+    assert len(str(await failure_of(CALLS[operation](transport)))) < 1500
 
 
 @pytest.mark.parametrize(

@@ -88,10 +88,14 @@ _ABOUT_THE_TIMEOUT: Final = re.compile(r"visibility ?timeout(?! change)", re.IGN
 invalid. Reason: Message does not exist or is not available for visibility timeout change": one code for both."""
 _RECEIPT_HANDLE: Final = re.compile(r"(\S{12})\S{40,}")
 """SQS quotes whole receipt handles; they are rights over a message, not for logs."""
+_LONGEST_CODE: Final = 100
+_LONGEST_TEXT: Final = 1000
+"""Characters that are quoted of what may not be SQS's: its own codes and texts are shorter."""
 
 
 def answered_error(code: str, text: str, status: int, *, operation: str, queue: str) -> TransportError:
     """Return the error for a call that SQS answered with `code` and an HTTP `status` from 400 up."""
+    code = code[:_LONGEST_CODE]
     meaning = _meaning(_plain(code), status, operation)
     message = f"SQS answered {operation} on {queue!r} with {code}: {_without_handles(text)}"
     if meaning.advice:
@@ -131,7 +135,7 @@ def is_about_the_credentials(code: str) -> bool:
 
 def entry_failed(failure: Mapping[str, Any]) -> EntryFailed:
     """Return what a BatchResultErrorEntry of a delete or a visibility change says."""
-    code, problem = failure["Code"], _without_handles(failure.get("Message") or "")
+    code, problem = failure["Code"][:_LONGEST_CODE], _without_handles(failure.get("Message") or "")
     invalid = _plain(code) == "InvalidParameterValue"
     beyond_limit = invalid and _ABOUT_THE_TIMEOUT.search(problem) is not None
     lease_over = _plain(code) in _LEASE_OVER or (invalid and not beyond_limit)
@@ -141,7 +145,8 @@ def entry_failed(failure: Mapping[str, Any]) -> EntryFailed:
 
 def not_sent(failure: Mapping[str, Any]) -> NotSent:
     """Return what a BatchResultErrorEntry of a send says."""
-    return NotSent(failure["Code"], failure.get("Message") or "", retryable=_may_succeed_later(failure))
+    code, problem = failure["Code"][:_LONGEST_CODE], (failure.get("Message") or "")[:_LONGEST_TEXT]
+    return NotSent(code, problem, retryable=_may_succeed_later(failure))
 
 
 def _may_succeed_later(failure: Mapping[str, Any]) -> bool:
@@ -154,4 +159,4 @@ def _plain(code: str) -> str:
 
 
 def _without_handles(text: str) -> str:
-    return _RECEIPT_HANDLE.sub(r"\1…", text)
+    return _RECEIPT_HANDLE.sub(r"\1…", text[:_LONGEST_TEXT])

@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from sqsjobs.errors import AccessDenied, RequestRejected, TransportError, TransportUnavailable
+from sqsjobs.transport.batched import read_batch
 from sqsjobs.transport.received import read_received
 from sqsjobs.transport.server_time import ServerTime, dated
 from sqsjobs.transport.sqs_errors import answered_error, is_about_the_clock
@@ -33,6 +34,18 @@ HOT: Final = frozenset(
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class _Refusal(msgspec.Struct, frozen=True, gc=False):
+    """What an error's body says."""
+
+    kind: str | None = msgspec.field(name="__type", default=None)
+    code: str | None = None
+    message: str | None = None
+    old_message: str | None = msgspec.field(name="Message", default=None)
+
+
+_decode_refusal = msgspec.json.Decoder(_Refusal).decode
 
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises where an answer is not the JSON that it should be."""
@@ -104,7 +117,7 @@ class LeanClient:
         """Return the error for an answer that is no success, to a request dated with `skew`."""
         if answer.status < 400:
             kind = answer.headers.get(b"content-type", b"no content type").decode("latin-1")
-            return no_sqs(f"HTTP status {answer.status}, {kind}", operation, queue)
+            return no_sqs(f"HTTP status {answer.status}, {kind[:100]}", operation, queue)
         code, text = _said(answer)
         if is_about_the_clock(code) and self._signer.correct(dated(_date(answer)), skew):
             problem = (
@@ -152,6 +165,8 @@ def read_answer(operation: str, body: bytes) -> Mapping[str, Any]:
     """
     if operation == "ReceiveMessage":
         return {"Messages": read_received(body)}
+    if operation.endswith("Batch"):
+        return read_batch(body)
     return _decode(body) if body else {}
 
 
@@ -168,13 +183,12 @@ def _said(answer: Answer) -> tuple[str, str]:
     of the old protocol, which tells more, is in a header.
     """
     try:
-        said = _decode(answer.body)
+        said = _decode_refusal(answer.body)
     except UNREADABLE:
-        said = {}
-    kind = str(said.get("__type") or said.get("code") or "").partition(":")[0].rpartition("#")[2]
+        said = _Refusal()
+    kind = (said.kind or said.code or "").partition(":")[0].rpartition("#")[2]
     old_code = answer.headers.get(b"x-amzn-query-error", b"").decode("latin-1").partition(";")[0]
-    text = said.get("message") or said.get("Message") or ""
-    return old_code or kind or str(answer.status), str(text)
+    return old_code or kind or str(answer.status), said.message or said.old_message or ""
 
 
 def _date(answer: Answer) -> str:
