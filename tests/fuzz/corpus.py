@@ -18,7 +18,7 @@ from sqsjobs import AesKey, Ed25519Key, Encryption, HmacKey, Signing
 from sqsjobs.job import Job, JobId
 from sqsjobs.sealing import Sealing
 
-__all__ = ["EVIL", "JOBS", "LAYERS", "NOW", "SEALED", "Layered", "large_text"]
+__all__ = ["EVIL", "JOBS", "LAYERS", "NOW", "SEALED", "Clock", "Layered", "large_text"]
 
 NOW: Final = 1_763_000_000.0
 _HMAC, _ED25519 = HmacKey("2026-11", b"h" * 32), Ed25519Key("web-1", b"d" * 32)

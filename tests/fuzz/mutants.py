@@ -14,7 +14,7 @@ from tests.fuzz.corpus import EVIL, JOBS, NOW, SEALED, Layered
 from sqsjobs import HmacKey
 from sqsjobs.job import Job
 
-__all__ = ["argument_mutant", "body_mutant", "changed_text", "sealed_mutant"]
+__all__ = ["argument_mutant", "body_mutant", "changed_text", "changed_value", "sealed_mutant", "written"]
 
 _BYTES: Final = (
     '"',
@@ -148,7 +148,7 @@ def _value(chance: Random, depth: int = 0) -> Value:
     return {"a": _value(chance, depth + 1), "b": _value(chance, depth + 1)}
 
 
-def _changed_value(value: Value, chance: Random) -> Value:
+def changed_value(value: Value, chance: Random) -> Value:
     """Return a JSON value with one node of it changed."""
     if isinstance(value, dict) and value and chance.random() < 0.9:
         name = chance.choice(list(value))
@@ -161,15 +161,15 @@ def _changed_value(value: Value, chance: Random) -> Value:
         elif action == 2:
             changed[name] = _value(chance)
         else:
-            changed[name] = _changed_value(value[name], chance)
+            changed[name] = changed_value(value[name], chance)
         return changed
     if isinstance(value, list) and value and chance.random() < 0.8:
         place = chance.randrange(len(value))
-        return [*value[:place], _changed_value(value[place], chance), *value[place + 1 :]]
+        return [*value[:place], changed_value(value[place], chance), *value[place + 1 :]]
     return _value(chance)
 
 
-def _written(value: Value, chance: Random) -> str:
+def written(value: Value, chance: Random) -> str:
     """Write JSON in one of the ways in which people do."""
     text = json.dumps(value, ensure_ascii=chance.random() < 0.5, indent=chance.choice((None, None, None, 1)))
     if isinstance(value, dict) and value and chance.random() < 0.1:  # a key twice
@@ -188,8 +188,8 @@ def body_mutant(chance: Random) -> str:
         return changed_text(body, chance, _plain(chance))
     value = json.loads(body)
     for _ in range(chance.choice((1, 1, 2, 4))):
-        value = _changed_value(value, chance)
-    return _written(value, chance)
+        value = changed_value(value, chance)
+    return written(value, chance)
 
 
 def argument_mutant(chance: Random, job: Job) -> str:
@@ -199,8 +199,8 @@ def argument_mutant(chance: Random, job: Job) -> str:
         return changed_text(arguments, chance, chance.choice(JOBS).arguments.decode())
     value = json.loads(arguments)
     for _ in range(chance.choice((1, 1, 2, 3))):
-        value = _changed_value(value, chance)
-    return _written(value, chance)
+        value = changed_value(value, chance)
+    return written(value, chance)
 
 
 def _plain(chance: Random) -> str:
@@ -213,11 +213,11 @@ def sealed_mutant(chance: Random, layered: Layered) -> str:
     if chance.random() < 0.35 or layered.layers == "plain":
         return changed_text(layered.body, chance, other.body)
     wire = json.loads(layered.body)
-    return _written(chance.choice(_WIRE_CHANGES)(wire, chance, other), chance)
+    return written(chance.choice(_WIRE_CHANGES)(wire, chance, other), chance)
 
 
 def _change_header(wire: Value, chance: Random, other: Layered) -> Value:
-    header = _changed_value(json.loads(wire["header"]), chance)
+    header = changed_value(json.loads(wire["header"]), chance)
     return {**wire, "header": json.dumps(header, separators=chance.choice(((",", ":"), (", ", ": "))))}
 
 
@@ -288,5 +288,5 @@ _WIRE_CHANGES: Final[tuple[Callable[[Value, Random, Layered], Value], ...]] = (
     _unwrap,
     _forge,
     _compress,
-    lambda wire, chance, _: _changed_value(wire, chance),
+    lambda wire, chance, _: changed_value(wire, chance),
 )

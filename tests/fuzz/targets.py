@@ -14,6 +14,8 @@ from uuid import UUID
 from tests.fuzz.corpus import EVIL, JOBS, LAYERS, SEALED, Layered, large_text
 from tests.fuzz.driving import result_of
 from tests.fuzz.mutants import argument_mutant, body_mutant, changed_text, sealed_mutant
+from tests.fuzz.replies import Reply, large_reply, reply_mutant
+from tests.fuzz.wire import feed_reply
 
 from sqsjobs import InvalidArguments, InvalidEnvelope, UnsupportedVersion, task
 from sqsjobs.annotation import Annotation
@@ -220,13 +222,18 @@ def _feed_annotation(text: str) -> str:
     return "accepted"
 
 
+def _make_reply(chance: Random) -> Reply:
+    return (reply_mutant if chance.randrange(_ONE_IN) else large_reply)(chance)
+
+
 TARGETS: Final[Mapping[str, Target]] = {
-    "envelope": Target(_large_or(body_mutant), _feed_envelope, 20),
+    "envelope": Target(_large_or(body_mutant), _feed_envelope, 15),
     "message": Target(_large_or(body_mutant), _feed_message, 15, materializes=True),
     "codec": Target(_make_arguments, _feed_codec, 15, materializes=True),
-    "signature": Target(_make_sealed("signed", "signed by ed25519"), _feed_sealed, 20),
+    "signature": Target(_make_sealed("signed", "signed by ed25519"), _feed_sealed, 15),
     "encryption": Target(_make_sealed("encrypted", "encrypted and signed", "all"), _feed_sealed, 15),
     "compression": Target(_make_sealed("compressed"), _feed_compressed, 10),
+    "answer": Target(_make_reply, feed_reply, 10, materializes=True),
     "annotation": Target(_make_annotation, _feed_annotation, 5),
 }
 """All of them, by name; their shares are of a hundred."""

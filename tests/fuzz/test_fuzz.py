@@ -55,7 +55,7 @@ def test_twenty_thousand_inputs_find_nothing(tmp_path):
     assert told["nonces"] == {"made": 20_000, "repeated": 0}
     assert told["inputs"] > 20_000 + 10 * 8 * 500
     assert told["memory_measured"] > 50
-    for name in ("envelope", "message", "codec", "signature", "encryption", "compression", "annotation"):
+    for name in ("envelope", "message", "codec", "signature", "encryption", "compression", "answer", "annotation"):
         outcomes = told["targets"][name]["outcomes"]
         accepted = sum(count for word, count in outcomes.items() if word.startswith("accepted"))
         assert 0 < accepted < sum(outcomes.values()), name  # inputs that are all right, or all wrong, find nothing
