@@ -101,26 +101,27 @@ format: $(VENV)/.dev ## bring the code into the house style
 	$(BIN)/ruff check --fix
 
 .PHONY: lock
-lock: $(VENV)/pyvenv.cfg ## choose the newest versions that fit pyproject.toml, for every platform, with their hashes
-	$(PIP) install uv
+lock: $(VENV)/tools/.ready ## choose the newest versions that fit pyproject.toml, for every platform, with their hashes
 	$(COMPILE) --upgrade --group dev --output-file requirements/dev.txt
 	$(COMPILE) --upgrade --group build --constraint requirements/dev.txt --output-file requirements/runtime.txt
 	$(COMPILE) --upgrade --group build --group inference --constraint requirements/dev.txt \
 		--output-file requirements/inference.txt
+	$(COMPILE) --upgrade --all-extras --constraint requirements/dev.txt --output-file requirements/extras.txt
 	$(COMPILE_ALONE) --upgrade --group bench --output-file requirements/bench.txt
+	$(COMPILE_ALONE) --upgrade --group tools --output-file requirements/tools.txt
 
-COMPILE_ALONE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+COMPILE_ALONE := $(VENV)/tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-annotate --no-emit-index-url --no-emit-find-links
 COMPILE := $(COMPILE_ALONE) pyproject.toml
 
 .PHONY: audit
 audit: $(VENV)/tools/.ready ## look up what is locked among known vulnerabilities, where they can be reached
-	@$(BIN)/python requirements/audit.py $(VENV)/tools/bin/pip-audit requirements/runtime.txt requirements/dev.txt
+	@$(BIN)/python requirements/audit.py $(VENV)/tools/bin/pip-audit $(sort $(wildcard requirements/*.txt))
 
 .PHONY: sbom
-sbom: $(VENV)/tools/.ready ## list what is installed beside sqsjobs, with hashes: dist/sbom.json (CycloneDX)
+sbom: $(VENV)/tools/.ready ## list what is installed beside sqsjobs and all its extras, with hashes: dist/sbom.json (CycloneDX)
 	@mkdir -p dist
-	@$(VENV)/tools/bin/cyclonedx-py requirements --output-reproducible --of JSON -o dist/sbom.json requirements/runtime.txt
+	@$(VENV)/tools/bin/cyclonedx-py requirements --output-reproducible --of JSON -o dist/sbom.json requirements/extras.txt
 	@echo dist/sbom.json
 
 .PHONY: dist
@@ -129,9 +130,10 @@ dist: $(VENV)/.dev ## the wheel, the same bytes from the same sources: dist/*.wh
 		$(BIN)/python -m hatchling build --target wheel
 	@cd dist && sha256sum *.whl
 
-$(VENV)/tools/.ready: $(VENV)/pyvenv.cfg
-	@$(BIN)/python -m venv $(VENV)/tools
-	@$(VENV)/tools/bin/python -m pip --quiet --disable-pip-version-check install pip-audit cyclonedx-bom
+$(VENV)/tools/.ready: requirements/tools.txt $(VENV)/pyvenv.cfg
+	@$(BIN)/python -m venv --clear $(VENV)/tools
+	@$(VENV)/tools/bin/python -m pip --quiet --disable-pip-version-check install --no-deps --require-hashes \
+		--requirement requirements/tools.txt
 	@touch $@
 
 .PHONY: clean

@@ -12,10 +12,15 @@ NOTHING_KNOWN, KNOWN, NOT_ASKED = 0, 1, 3
 
 
 def main(pip_audit: str, files: list[str]) -> int:
-    """Ask once for all files, by their hashes, installing nothing."""
-    named = [word for file in files for word in ("--requirement", file)]
+    """Ask for each file, whose versions may be others than the next one's; the worst answer counts."""
+    return max(audited(pip_audit, file) for file in files)
+
+
+def audited(pip_audit: str, file: str) -> int:
+    """Ask for one file, by its hashes, installing nothing."""
+    options = ("--disable-pip", "--require-hashes", "--progress-spinner", "off", "--timeout", "15")
     asked = subprocess.run(  # noqa: S603 - the tool that the Makefile names
-        [pip_audit, "--disable-pip", "--require-hashes", "--progress-spinner", "off", "--timeout", "15", *named],
+        [pip_audit, *options, "--requirement", file],
         capture_output=True,
         text=True,
         check=False,
@@ -23,13 +28,13 @@ def main(pip_audit: str, files: list[str]) -> int:
     said = f"{asked.stdout}{asked.stderr}".strip()
     skipped = said.count("could not be audited")  # of which pip-audit makes no failure
     if not skipped and (asked.returncode == 0 or "known vulnerabilit" in said):
-        sys.stdout.write(f"{said}\n")
+        sys.stdout.write(f"{file}: {said}\n")
         return NOTHING_KNOWN if asked.returncode == 0 else KNOWN
     if asked.returncode and skipped:
-        sys.stdout.write(f"{said}\n")
+        sys.stdout.write(f"{file}: {said}\n")
     last = said.splitlines()[-1] if said else f"exit code {asked.returncode}"
     reason = f"{skipped} packages were not found there" if skipped else last
-    sys.stderr.write(f"NOT AUDITED: the list of known vulnerabilities could not be read ({reason})\n")
+    sys.stderr.write(f"NOT AUDITED: {file}: the list of known vulnerabilities could not be read ({reason})\n")
     return NOT_ASKED
 
 

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,7 @@ def test_a_wheel_built_twice_is_the_same(tmp_path):
     assert build(tmp_path / "one", at=1_600_000_000) == build(tmp_path / "two", at=1_650_000_000)
 
 
-@pytest.mark.parametrize("name", ["runtime.txt", "dev.txt"])
+@pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "requirements").glob("*.txt")))
 def test_what_is_installed_is_locked_with_its_hash(name):
     """S23: every requirement is one version, with the hashes of its files, and from no address."""
     text = (ROOT / "requirements" / name).read_text()
@@ -52,6 +53,24 @@ def test_what_is_installed_is_locked_with_its_hash(name):
         assert re.match(r"[A-Za-z0-9_.\[\]-]+==\S+", entry), entry
         assert "--hash=sha256:" in entry
         assert "://" not in entry
+
+
+def test_make_installs_what_is_locked_and_nothing_else():
+    """S23: the tools that audit, list and lock are no exception; the project itself is installed as it lies here."""
+    lines = (ROOT / "Makefile").read_text().replace("\\\n", "").splitlines()
+    installs = [line for line in lines if re.search(r"(pip|PIP\)).* install ", line)]
+    assert len(installs) >= 6
+    own = "install --no-deps --no-build-isolation --editable ."
+    assert [line for line in installs if "--no-deps --require-hashes" not in line and not line.endswith(own)] == []
+
+
+def test_the_list_of_what_is_installed_covers_all_extras():
+    """S23: `make sbom` reads this file."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    wanted = {re.split(r"[^\w-]", requirement)[0] for requirements in extras.values() for requirement in requirements}
+    locked = set(re.findall(r"^([\w-]+)==", (ROOT / "requirements" / "extras.txt").read_text(), re.MULTILINE))
+    assert {"cryptography", "redis"} <= wanted <= locked
+    assert "requirements/extras.txt" in (ROOT / "Makefile").read_text().partition("\nsbom:")[2].partition("\n\n")[0]
 
 
 @pytest.mark.parametrize(
@@ -72,3 +91,12 @@ def test_an_audit_that_could_not_be_made_says_so(tmp_path, said, code, ends):
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == ends
     assert ("NOT AUDITED" in ended.stderr) == (ends == 3)
+
+
+def test_the_worst_of_all_files_counts(tmp_path):
+    """S23: files may have other versions of one package, so each is asked for by itself."""
+    tool = tmp_path / "pip-audit"
+    tool.write_text('#!/bin/sh\ncase "$*" in *old.txt) echo "Found 1 known vulnerability"; exit 1;; esac\n')
+    tool.chmod(0o755)
+    command = [sys.executable, str(ROOT / "requirements" / "audit.py"), str(tool), "old.txt", "new.txt"]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 1
