@@ -1,6 +1,6 @@
 """A long backlog: a worker's memory stays flat, and the local server's calls cost what they cost without one.
 
-    make bench-backlog                    # 100,000 jobs
+    python benchmarks/backlog.py                 # 100,000 jobs
     python benchmarks/backlog.py --jobs 20000
 
 Prints two tables. Figures are ratios within one run: memory against that at the first tenth of the backlog, the
