@@ -13,7 +13,7 @@ from tests.chaos.ledger import Ledger, Run
 from sqsjobs.job import JobStatus
 from sqsjobs.store.base import JobRecord
 
-__all__ = ["Checked", "Letter", "check"]
+__all__ = ["WRITTEN", "Checked", "Letter", "check"]
 
 STARVED: Final = "its lease was lost, though nothing was done to it: the machine was too busy for heartbeats"
 SENT_TWICE: Final = "sent twice (an answer was lost)"
@@ -25,6 +25,8 @@ _CAUSES: Final[Mapping[str, str]] = {
 }
 _ON_THE_LOOP: Final = frozenset({"work", "pill"})
 """Tasks that end when their lease does; a thread goes on, and so may a child of a worker that is suspended."""
+WRITTEN: Final = 3.0
+"""Seconds within which a worker that is well has recorded what has ended, on a busy machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +113,12 @@ def _judge(runs: list[Run], ledger: Ledger, checked: Checked, *, stored: bool) -
     checked.runs += len(runs)
     checked.completed += any(run.how == "end" for run in runs)
     for before, after in itertools.pairwise(runs):
-        cause = _cause(before, after, ledger)
+        ended = stored and before.how == "end" and before.stop <= after.start
+        cause = _unrecorded(before, after, ledger) if ended else _cause(before, after, ledger)
         checked.repeated[cause or "unexplained"] += 1
         if cause is None:
-            checked.violations.append(f"I3: nothing explains that job {after.job} ran again {_pair(before, after)}")
+            broken = "I2: nothing kept from its record the end" if ended else "I3: nothing explains a repetition"
+            checked.violations.append(f"{broken} of job {after.job} {_pair(before, after)}")
     for before, after in itertools.combinations(runs, 2):
         if before.how != "lost" and before.overlaps(after):
             cause = _excuse(before, ledger, stored=stored)
@@ -123,19 +127,39 @@ def _judge(runs: list[Run], ledger: Ledger, checked: Checked, *, stored: bool) -
                 checked.violations.append(f"I4: job {after.job} ran twice at one time {_pair(before, after)}")
 
 
+def _unrecorded(before: Run, after: Run, ledger: Ledger) -> str | None:
+    """Return why the end of a run was not recorded, so that its job ran again, or None: what is recorded does not run.
+
+    No fault of SQS's excuses it: a second delivery of a job that has ended is deleted, unrun (R23, R25, R28). Its worker
+    has to have died or stood still before the record was written, or to have lost or given up a lease under which a
+    thread went on.
+    """
+    soon = min(before.stop + WRITTEN, after.start)
+    death = ledger.death_of(before)
+    if death is not None and death.hard and before.start <= death.at <= soon:
+        return "its worker was killed"
+    if _suspended(before, ledger, until=soon):
+        return "its worker was suspended"
+    if before.task in _ON_THE_LOOP:
+        return None
+    if death is not None and before.stop <= death.at <= soon:
+        return "abandoned at a stop"
+    return "its lease was lost, and its thread went on" if _lapsed(before, ledger) else None
+
+
 def _cause(before: Run, after: Run, ledger: Ledger) -> str | None:
     """Return why a job ran again after a run, or None."""
     if before.how == "raised":
         return "retry of a failure"
-    if before.how == "lost":
-        return "its process died"
-    death = ledger.deaths.get(before.worker)
+    if before.how == "lost":  # of the death of a child only its worker knows
+        return "its child process died" if before.pid != before.worker else None
+    death = ledger.death_of(before)
     if death is not None and death.hard and before.start <= death.at <= after.start:
         return "its worker was killed"
     if _suspended(before, ledger, until=after.start):
         return "its worker was suspended"
     if before.how == "killed":
-        return "abandoned at a stop"
+        return "abandoned at a stop" if before.stop <= after.start else None
     if before.how == "cancelled" and death is not None:
         return "interrupted by a stop"
     return _fault(before, after, ledger) or (STARVED if before.lost_lease else None)
@@ -156,15 +180,18 @@ def _excuse(before: Run, ledger: Ledger, *, stored: bool) -> str | None:
         return "the first one's worker was suspended"
     if before.lost_lease:
         return "the first one had lost its lease, and was being cancelled"
-    faults = [fault for fault in ledger.faults.get(before.job, ()) if fault.at <= before.stop]
     if stored:
-        lapsed = any(fault.operation in ("ReceiveMessage", "ChangeMessageVisibilityBatch") for fault in faults)
-        return (
-            "the first one's lease was lost, and its thread cannot be stopped"
-            if (lapsed and before.task not in _ON_THE_LOOP)
-            else None
-        )
-    return "delivered twice, and there is no job store" if faults else None
+        excused = before.task not in _ON_THE_LOOP and _lapsed(before, ledger)
+        return "the first one's lease was lost, and its thread cannot be stopped" if excused else None
+    struck = any(fault.at <= before.stop for fault in ledger.faults.get(before.job, ()))
+    return "delivered twice, and there is no job store" if struck else None
+
+
+def _lapsed(run: Run, ledger: Ledger) -> bool:
+    """Whether a run's lease may have been lost by a fault: it was received late, or a heartbeat was lost."""
+    faults = ledger.faults.get(run.job, ())
+    of_leases = ("ReceiveMessage", "ChangeMessageVisibilityBatch")
+    return any(fault.operation in of_leases and fault.at <= run.stop for fault in faults)
 
 
 def _suspended(run: Run, ledger: Ledger, *, until: float) -> bool:

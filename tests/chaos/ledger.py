@@ -96,8 +96,12 @@ class Ledger:
         """Put the lines together, whichever order they come in."""
         ledger = cls()
         open_runs: dict[tuple[str, int, int], list[Run]] = defaultdict(list)
-        workers: set[int] = set()
+        workers, supervisors = set[int](), set[int]()
         for line in sorted(lines, key=lambda line: line["at"]):
+            if line["what"] == "supervisor":
+                supervisors.add(line["pid"])
+            elif line["what"] == "start" and line["parent"] in supervisors:
+                workers.add(line["pid"])
             ledger._take(line, open_runs, workers)
         everything = [run for runs in ledger.runs.values() for run in runs]
         ledger._convict(everything)
@@ -134,6 +138,10 @@ class Ledger:
             case "fault":
                 self._note_fault(line)
 
+    def death_of(self, run: Run) -> Death | None:
+        """Return the death of the process that a run was in, or else of its worker's."""
+        return self.deaths.get(run.pid) or self.deaths.get(run.worker)
+
     def _note_fault(self, line: Mapping[str, Any]) -> None:
         fault = Fault(line["kind"], line["operation"], line["at"])
         self.injected[fault.operation, fault.kind] += 1
@@ -144,7 +152,7 @@ class Ledger:
         """Say whose run it was, and when it ended, if it did not come to say so."""
         if run.pid in workers or run.worker not in workers:
             run.worker = run.pid
-        death = self.deaths.get(run.worker)
+        death = self.death_of(run)
         if run.how == "lost" and death is not None:
             run.how, run.stop = "killed", death.at
 

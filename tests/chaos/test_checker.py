@@ -56,6 +56,7 @@ def found(*lines: Line, records: dict[str, JobRecord] | None = None, letters: tu
 
 
 TWICE = [*run(1, 2, pid=10), *run(5, 6, pid=20, epoch=2)]
+TWICE_IN_A_THREAD = [line | ({"task": "in_thread"} if line["what"] == "start" else {}) for line in TWICE]
 
 
 @pytest.mark.parametrize(
@@ -69,15 +70,33 @@ TWICE = [*run(1, 2, pid=10), *run(5, 6, pid=20, epoch=2)]
         ([*run(1, None), *death(3, hard=False), *run(5, 6, pid=20, epoch=2)], {"abandoned at a stop"}),
         ([*run(1, None, task="pill"), *run(5, 6, pid=20, epoch=2)], {"its worker was killed"}),
         ([*run(1, 2, "cancelled", lost_lease=True), *run(5, 6, pid=20, epoch=2)], {STARVED}),
-        ([*TWICE, *fault("duplicate", "ReceiveMessage", 0.5)], {"delivered twice by SQS"}),
-        ([*TWICE, *fault("resurrect", "DeleteMessageBatch", 2.5)], {"came back after its delete"}),
-        ([*TWICE, *fault("html", "DeleteMessageBatch", 2.5)], {"delete refused or lost"}),
-        ([*TWICE, *fault("late", "SendMessageBatch", 0.5)], {"sent twice (an answer was lost)"}),
+        ([*TWICE_IN_A_THREAD, *death(2.5, hard=False)], {"abandoned at a stop"}),
+        (
+            [*TWICE_IN_A_THREAD, *fault("drop-before", "ChangeMessageVisibilityBatch", 1.5)],
+            {"its lease was lost, and its thread went on"},
+        ),
     ],
 )
 def test_every_repetition_is_laid_to_its_cause(lines: list[Line], causes: set[str]) -> None:
     checked = check(Ledger.of([sent(), *lines]), [], record(epoch=2))
     assert (set(checked.repeated), checked.violations) == (causes, [])
+
+
+@pytest.mark.parametrize(
+    ("struck", "cause"),
+    [
+        (fault("duplicate", "ReceiveMessage", 0.5), "delivered twice by SQS"),
+        (fault("resurrect", "DeleteMessageBatch", 2.5), "came back after its delete"),
+        (fault("html", "DeleteMessageBatch", 2.5), "delete refused or lost"),
+        (fault("late", "SendMessageBatch", 0.5), "sent twice (an answer was lost)"),
+        (fault("drop-before", "ChangeMessageVisibilityBatch", 1.5), "heartbeat or release refused or lost"),
+    ],
+)
+def test_what_sqs_does_repeats_a_job_that_has_ended_only_without_a_job_store(struck: list[Line], cause: str) -> None:
+    lines = [sent(), *TWICE, *struck]
+    checked = check(Ledger.of(lines), [], None)
+    assert (set(checked.repeated), checked.violations) == ({cause}, [])
+    assert found(*lines, records=record(epoch=2)) == ["I2"]
 
 
 def test_a_job_that_has_not_ended_is_lost() -> None:
@@ -104,7 +123,23 @@ def test_a_send_has_one_outcome_and_what_was_rejected_does_not_run() -> None:
     ],
 )
 def test_a_repetition_without_a_cause_is_one_too_many(after_the_run: list[Line]) -> None:
-    assert found(sent(), *TWICE, *after_the_run, records=record(epoch=2)) == ["I3"]
+    assert found(sent(), *TWICE, *after_the_run) == ["I3"]
+    assert found(sent(), *TWICE, *after_the_run, records=record(epoch=2)) == ["I2"]
+
+
+def test_what_strikes_a_worker_when_it_has_recorded_the_end_excuses_nothing() -> None:
+    later = [*run(1, 2), *run(15, 16, pid=20, epoch=2)]
+    assert found(sent(), *later, *death(10), records=record(epoch=2)) == ["I2"]
+    assert found(sent(), *later, *suspended(10, 14), records=record(epoch=2)) == ["I2"]
+
+
+def test_a_run_that_tells_no_end_needs_a_death() -> None:
+    dropped = [*run(1, None), *run(5, 6, pid=20, epoch=2)]
+    worker = {"what": "worker", "at": 0.0, "pid": 10}
+    assert found(sent(), worker, *dropped, records=record(epoch=2)) == ["I3"]
+    assert "I3" in found(sent(), *dropped, *death(7, hard=False), records=record(epoch=2))
+    child = [line | {"parent": 10} for line in run(1, None, pid=11)]
+    assert found(sent(), worker, *child, *dropped[1:], records=record(epoch=2)) == []
 
 
 def test_a_cancelled_run_needs_a_reason() -> None:
