@@ -242,8 +242,9 @@ class Watch:
     def _check_released(self, receipt: Receipt, exited_at: float) -> None:
         ledger = self._ledger
         job_id = ledger.arrivals[receipt.message_id].job_id
+        since = min(held.at for held in self._held(receipt.message_id))  # what befell its run befell its duplicates
         troubles = ledger.trouble(self._machine.name, receipt.at, exited_at)
-        if not (receipt.faults or troubles or ledger.store_failed(job_id, receipt.at, exited_at)):
+        if not (receipt.faults or troubles or ledger.store_failed(job_id, since, exited_at)):
             text = (
                 f"{self._machine.name} has stopped, and {ledger.message_of(receipt)} is hidden until {receipt.due:.1f}"
             )
