@@ -84,12 +84,16 @@ class Server:
 
 
 @contextmanager
-def server() -> Iterator[Server]:
-    """Run the server on its core; a SIGTERM ends it and every other process that was started, as Ctrl-C does."""
+def server(certificate: Path | None = None) -> Iterator[Server]:
+    """Run the server on its core, over TLS with a `certificate` (a file that has its key, too).
+
+    A SIGTERM ends it and every other process that was started, as Ctrl-C does.
+    """
+    secured = [] if certificate is None else ["--certificate", str(certificate)]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with on_core(SERVER_CORE):
         process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.server"], stdout=subprocess.PIPE, text=True, cwd=ROOT
+            [sys.executable, "-m", "benchmarks.server", *secured], stdout=subprocess.PIPE, text=True, cwd=ROOT
         )
     try:
         assert process.stdout is not None

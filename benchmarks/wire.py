@@ -15,8 +15,11 @@ import argparse
 import asyncio
 import gc
 import importlib.metadata
+import os
 import secrets
+import ssl
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -36,6 +39,7 @@ import msgspec
 import uvloop
 from aiobotocore.config import AioConfig
 from botocore import xform_name
+from tests.transport.wire.certificates import Authority
 
 from benchmarks.contestants import OTHERS
 from benchmarks.house import ROOT, server
@@ -85,7 +89,8 @@ async def sqsjobs_over(wire: Wire, url: str, connections: int) -> AsyncIterator[
 @asynccontextmanager
 async def aiohttp_with_our_signer(url: str, connections: int) -> AsyncIterator[CallSqs]:
     signer = Signer(urlsplit(url).netloc, "us-east-1")
-    connector = aiohttp.TCPConnector(limit=connections)
+    trusted = ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE"))
+    connector = aiohttp.TCPConnector(limit=connections, ssl=trusted)
     async with aiohttp.ClientSession(connector=connector, skip_auto_headers={"Content-Type"}) as session:
 
         async def call(operation: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -234,6 +239,16 @@ async def measure(contestant: Contestant, url: str, calls: int, concurrency: int
 # The run --------------------------------------------------------------------------------------------------
 
 
+def measured(
+    contestants: Sequence[Contestant], options: argparse.Namespace, certificate: Path | None = None
+) -> list[dict[str, list[Cost]]]:
+    """Run the server, over TLS with a certificate, and let everybody compete, after a first time that does not count."""
+    with server(certificate) as running, on_core(WORKER_CORE):
+        first = argparse.Namespace(**{**vars(options), "rounds": 1, "calls": 20})
+        compete(contestants, running.url, first)  # imports, and what every first call loads
+        return compete(contestants, running.url, options)
+
+
 def compete(contestants: Sequence[Contestant], url: str, options: argparse.Namespace) -> list[dict[str, list[Cost]]]:
     """Return the costs of every contestant in every round; each round begins with another one."""
     rounds = []
@@ -280,13 +295,18 @@ def main() -> None:
     options = parser.parse_args()
     sys.path.extend(str(path) for path in Path(OTHERS).parents[1].glob("lib/python*/site-packages"))  # awscrt alone
     contestants = [it for it in CONTESTANTS if "awscrt" not in it.name or find_spec("awscrt")]
-    with server() as running, on_core(WORKER_CORE):
-        first = argparse.Namespace(**{**vars(options), "rounds": 1, "calls": 20})
-        compete(contestants, running.url, first)  # imports, and what every first call loads
-        rounds = compete(contestants, running.url, options)
+    over_tls = [it for it in contestants if "awscrt" not in it.name]  # which has a TLS of its own
+    with tempfile.TemporaryDirectory() as folder:
+        authority = Authority(Path(folder), "benchmark")
+        authority.server("127.0.0.1")
+        os.environ["AWS_CA_BUNDLE"] = str(authority.path)
+        tables = [
+            table(contestants, measured(contestants, options)),
+            table(over_tls, measured(over_tls, options, Path(folder) / "server.pem")),
+        ]
     versions = ", ".join(_version(package) for package in PACKAGES if find_spec(package))
     about = f"{datetime.now(UTC):%Y-%m-%d}, {describe()}; {versions}."
-    text = f"{about}\n\n{table(contestants, rounds)}"
+    text = f"{about}\n\n{tables[0]}\n\nThe same over TLS:\n\n{tables[1]}"
     print(text)
     if len(contestants) < len(CONTESTANTS):
         print("\nawscrt does not take part: `make bench-wire` installs it.")
