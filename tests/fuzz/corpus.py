@@ -18,7 +18,19 @@ from sqsjobs import AesKey, Ed25519Key, Encryption, HmacKey, Signing
 from sqsjobs.job import Job, JobId
 from sqsjobs.sealing import Sealing
 
-__all__ = ["EVIL", "JOBS", "LAYERS", "NOW", "SEALED", "Clock", "Layered", "large_text"]
+__all__ = [
+    "EVIL",
+    "EVIL_NAMES",
+    "JOBS",
+    "LAYERS",
+    "NOW",
+    "SEALED",
+    "UNLOADED",
+    "Clock",
+    "Layered",
+    "large_text",
+    "many_values",
+]
 
 NOW: Final = 1_763_000_000.0
 _HMAC, _ED25519 = HmacKey("2026-11", b"h" * 32), Ed25519Key("web-1", b"d" * 32)
@@ -95,12 +107,26 @@ SEALED: Final = _sealed()
 
 _PICKLE: Final = b"cos\nsystem\n(S'touch /tmp/pwned'\ntR."
 
-EVIL: Final = (
+UNLOADED: Final = frozenset({"no_such_module_9", "sqsjobs.no_such_module_9", "idlelib", "tabnanny"})
+"""Modules that nothing here loads: the interpreter tells an audit hook of an import only where it is the first."""
+
+EVIL_NAMES: Final = (
     "os.system",
     "builtins.exec",
     "builtins:__import__",
     "subprocess.Popen",
     "sqsjobs.errors.JobFailed",
+    "no_such_module_9.run",
+    "no_such_module_9:run",
+    "no_such_module_9",
+    "sqsjobs.no_such_module_9.run",
+    "idlelib.config.IdleConf",
+    "tabnanny.check",
+)
+"""Names by which somebody might look for a function, or a class, if only one lets him."""
+
+EVIL: Final = (
+    *EVIL_NAMES,
     "__import__('os').system('id')",
     "{{7*7}}",
     "!!python/object/apply:os.system ['id']",
@@ -127,8 +153,18 @@ def large_text(chance: Random) -> str:
     size = chance.choice((65_536, 262_144, 1_048_576))
     unit = chance.choice(
         ("[", '{"a":', "]", "[]", "{}", "1", '"', '\\"', "\\", '"[" ', ",", "[" * 60 + "]" * 60, "1e9,", "\u20ac", "\\ud800",
-         '"\\u0000",', "-", "0.", " ", '{"sqsjobs":1,', "a" * 99)
+         '"\\u0000",', "-", "0.", " ", '{"sqsjobs":1,', "a" * 99, "\U0001f600" + "a" * 99)
     )  # fmt: skip
     text = unit * (size // len(unit))
     return chance.choice((text, f'{{"sqsjobs":1,"task":"anything","args":{text}', f'{{"sqsjobs":1,"task":"add","args":{{"a":{text}}}}}',
-                          f'{{"sqsjobs":1,"task":"{text}"}}', f'{{"sqsjobs":2,"header":"{{}}","content":{json.dumps(text)}}}'))  # fmt: skip
+                          f'{{"sqsjobs":1,"task":"{text}"}}', f'{{"sqsjobs":2,"header":"{{}}","content":{json.dumps(text)}}}',
+                          f'{{"sqsjobs":1,"task":"anything","args":{many_values(chance)}}}'))  # fmt: skip
+
+
+def many_values(chance: Random) -> str:
+    """Return arguments that are all right, and up to 99,999 values."""
+    unit = chance.choice(
+        ('{"a":{"b":{}}},', '{"a":1},', "[],", "[[]],", "null,", '"ab",', '"\U0001f600",', "1.5,", '{"abcdefgh":"i"},')
+    )
+    values = sum(unit.count(sign) for sign in "[{,")
+    return f'{{"value":[{unit * (chance.choice((100, 1000, 10_000, 99_990)) // values)}1]}}'

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, Final
 
-from tests.fuzz.corpus import EVIL, JOBS, NOW, SEALED, Layered
+from tests.fuzz.corpus import EVIL, EVIL_NAMES, JOBS, NOW, SEALED, Layered
 
 from sqsjobs import HmacKey
 from sqsjobs.job import Job
@@ -184,6 +184,8 @@ def written(value: Value, chance: Random) -> str:
 def body_mutant(chance: Random) -> str:
     """Return a body that is almost a plain envelope."""
     body = _plain(chance)
+    if chance.random() < 0.03:
+        return written({**json.loads(body), "task": chance.choice(EVIL_NAMES)}, chance)
     if chance.random() < 0.5:
         return changed_text(body, chance, _plain(chance))
     value = json.loads(body)
