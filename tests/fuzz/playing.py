@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import time
 import tracemalloc
 from collections import Counter
@@ -11,22 +12,17 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final
 
-from tests.fuzz import guard
-from tests.fuzz.corpus import SEALED
+from tests.fuzz import guard, inflating
+from tests.fuzz.allowance import Allowance
+from tests.fuzz.corpus import SEALED, UNLOADED
 from tests.fuzz.targets import TARGETS, Forgery, Target, bit_flips
 
-__all__ = ["LONGEST", "Finding", "Score", "flip_bits", "play", "play_all"]
+__all__ = ["Finding", "Score", "flip_bits", "play", "play_all"]
 
-LONGEST: Final = 0.05
-"""Seconds of processor time that one input may take."""
-_MEMORY: Final = 4
-"""Bytes of memory for each byte of an input that is judged as text …"""
-_BASE: Final = 262_144
-"""… and these for whatever its size."""
-_MOST_MEMORY: Final = 33_554_432
-"""Bytes for what is inflated, or made Python values: those are bounded absolutely, by the limits on bytes and items."""
 _LARGE: Final = 32_768
-"""Bytes of an input from which on its memory is measured."""
+"""Bytes, of an input and what it inflates to, from which on its memory is always measured …"""
+_ONE_IN: Final = 20
+"""… and one in so many of the others."""
 _TRIES: Final = 3
 """How often an input must be too slow: once may be the machine's fault."""
 
@@ -51,8 +47,10 @@ class Score:
     Attributes:
         outcomes: by target and word.
         slowest: seconds of the slowest input of each target.
-        greediest: bytes of memory of the greediest one, for each byte of a large input.
+        greediest: bytes of memory of the greediest one, for each byte of a large input and of what it inflates to.
         measured: inputs whose memory was measured.
+        inflated: those of them that were inflated, or would have been but for a limit.
+        largest: bytes that came out of the largest one, or the limit that it met.
         seconds: of processor time, that of making the inputs included.
         findings: what must not be.
     """
@@ -61,6 +59,8 @@ class Score:
     slowest: dict[str, float] = field(default_factory=dict)
     greediest: dict[str, float] = field(default_factory=dict)
     measured: int = 0
+    inflated: int = 0
+    largest: int = 0
     seconds: float = 0.0
     findings: list[Finding] = field(default_factory=list)
 
@@ -68,6 +68,8 @@ class Score:
         """Add another one."""
         self.outcomes += other.outcomes
         self.measured += other.measured
+        self.inflated += other.inflated
+        self.largest = max(self.largest, other.largest)
         self.seconds += other.seconds
         self.findings += other.findings
         for name, seconds in other.slowest.items():
@@ -100,22 +102,28 @@ def play(seed: int, score: Score, only: str | None = None) -> str:
     target = TARGETS[name]
     guard.deeds.clear()
     outcome, seconds, problem = _fed(target, given)
+    allowed = Allowance.of(_raw_of(given), inflating.inflated, materializes=target.materializes)
     for _ in range(_TRIES - 1):
-        if seconds > LONGEST and not problem:
+        if seconds > allowed.seconds and not problem:
             seconds = min(seconds, _fed(target, given)[1])
     score.outcomes[name, outcome] += 1
     score.slowest[name] = max(seconds, score.slowest.get(name, 0.0))
     for kind, told in (
         *([problem] if problem else []),
-        *([("slow", f"{seconds * 1000:.0f} ms")] if seconds > LONGEST else []),
+        *([("slow", f"{seconds * 1000:.0f} ms")] if seconds > allowed.seconds else []),
         *([("deed", "; ".join(guard.deeds))] if guard.deeds else []),
-        *_greed(name, target, given, score),
+        *(_greed(name, given, allowed, score) if _is_measured(seed, allowed) else []),
     ):
         score.findings.append(Finding(seed, name, kind, told, _shown(given)))
     return outcome
 
 
+def _is_measured(seed: int, allowed: Allowance) -> bool:
+    return bool(allowed.inflated) or allowed.given >= _LARGE or seed % _ONE_IN == 0
+
+
 def _fed(target: Target, given: Any) -> tuple[str, float, tuple[str, str] | None]:
+    inflating.inflated.clear()
     began = time.thread_time()
     problem = None
     try:
@@ -128,26 +136,25 @@ def _fed(target: Target, given: Any) -> tuple[str, float, tuple[str, str] | None
     return outcome, time.thread_time() - began, problem
 
 
-def _greed(name: str, target: Target, given: Any, score: Score) -> list[tuple[str, str]]:
-    """Measure the memory that a large input takes; measuring makes it slow, so it is fed once more for that."""
-    size = len(_text_of(given).encode("utf-8", "surrogatepass")) if len(_text_of(given)) >= _LARGE else 0
-    if not size:
-        return []
+def _greed(name: str, given: Any, allowed: Allowance, score: Score) -> list[tuple[str, str]]:
+    """Measure the memory that an input takes; measuring makes it slow, so it is fed once more for that."""
     tracemalloc.start()
     try:
-        _fed(target, given)
+        _fed(TARGETS[name], given)
         most = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
     score.measured += 1
-    score.greediest[name] = max(most / size, score.greediest.get(name, 0.0))
-    bounded = target.materializes or name == "compression"
-    allowed = max(_MOST_MEMORY, _MEMORY * size) if bounded else _MEMORY * size + _BASE
-    return [("memory", f"{most:,} bytes for {size:,}")] if most > allowed else []
+    score.inflated += bool(allowed.inflated)
+    score.largest = max(score.largest, *(it.held for it in allowed.inflated), 0)
+    if allowed.content >= _LARGE:  # what takes less than `_BASE` says little for each of its bytes
+        score.greediest[name] = max(most / allowed.content, score.greediest.get(name, 0.0))
+    return [("memory", f"{most:,} bytes for {allowed.memory:,}")] if most > allowed.memory else []
 
 
-def _text_of(given: Any) -> str:
-    return given if isinstance(given, str) else given[1]
+def _raw_of(given: Any) -> bytes:
+    content = given[1] if isinstance(given, tuple) else given
+    return content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
 
 
 def _shown(given: Any) -> str:
@@ -179,8 +186,10 @@ def _prepare() -> None:
     if _prepared:
         return
     _prepared = True
+    inflating.watch()
     warmed = Score()
     for seed in range(-400, 0):
         play(seed, warmed)
+    assert UNLOADED.isdisjoint(sys.modules), "an import of what is loaded already is not seen"
     guard.guard_process()
     gc.freeze()

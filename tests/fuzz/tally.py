@@ -72,6 +72,7 @@ class Tally:
                 for name in self.targets
             },
             "memory_measured": self.score.measured,
+            "inflated": {"measured": self.score.inflated, "largest": self.score.largest},
             "nonces": {"made": self.nonces[0], "repeated": self.nonces[1]},
             "found": {kind: self.found(kind) for kind in ("crash", "forgery", "deed", "slow", "memory")},
             "findings": [
@@ -105,4 +106,5 @@ class Tally:
         """Return what was found, in one line."""
         found = ", ".join(f"{self.found(kind)} {kind}" for kind in ("crash", "forgery", "deed", "slow", "memory"))
         nonces = f"; {self.nonces[1]} of {self.nonces[0]:,} nonces twice" if self.nonces[0] else ""
-        return f"{self.score.outcomes.total():,} inputs from seed {self.first}: {found}{nonces}"
+        inflated = f"; {self.score.inflated:,} inflated, to {self.score.largest:,} bytes" if self.score.inflated else ""
+        return f"{self.score.outcomes.total():,} inputs from seed {self.first}: {found}{nonces}{inflated}"

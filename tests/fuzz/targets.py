@@ -11,7 +11,9 @@ from random import Random
 from typing import Any, Final
 from uuid import UUID
 
-from tests.fuzz.corpus import EVIL, JOBS, LAYERS, SEALED, Layered, large_text
+from tests.fuzz import inflating
+from tests.fuzz.bombs import bomb_body
+from tests.fuzz.corpus import EVIL, JOBS, LAYERS, SEALED, Layered, large_text, many_values
 from tests.fuzz.driving import result_of
 from tests.fuzz.mutants import argument_mutant, body_mutant, changed_text, sealed_mutant
 from tests.fuzz.replies import Reply, large_reply, reply_mutant
@@ -26,6 +28,8 @@ __all__ = ["TARGETS", "Forgery", "Target", "bit_flips"]
 
 _ONE_IN: Final = 1000
 """How many inputs there are for one that is large."""
+_ONE_BOMB_IN: Final = 50
+"""How many compressed inputs there are for one that inflates to megabytes."""
 
 
 class Forgery(AssertionError):
@@ -164,6 +168,8 @@ def _typed(name: str, arguments: Mapping[str, Any]) -> str:
 def _make_arguments(chance: Random) -> tuple[str, str]:
     job = chance.choice(JOBS)
     name = job.task if chance.random() < 0.9 else "book"
+    if not chance.randrange(_ONE_IN):
+        return "anything", many_values(chance)
     return name, _large_or(lambda chance: argument_mutant(chance, job))(chance)
 
 
@@ -199,10 +205,27 @@ def _same(own: Job, opened: Job) -> bool:
     return dict(own.headers) == dict(opened.headers) and all(getattr(own, it) == getattr(opened, it) for it in fields)
 
 
+def _make_compressed(chance: Random) -> tuple[str, str, str]:
+    if chance.randrange(_ONE_BOMB_IN):
+        return _MAKE_COMPRESSED(chance)
+    return "compressed", bomb_body(chance, chance.choice(_COMPRESSED)), "work"
+
+
+_MAKE_COMPRESSED: Final = _make_sealed("compressed")
+_COMPRESSED: Final = [layered for layered in SEALED if layered.layers == "compressed"]
+
+
 def _feed_compressed(given: tuple[str, str, str]) -> str:
+    """What comes out of the inflater is judged in `inflating`, also where it is refused afterwards."""
     layers, body, queue = given
     job = _open(layers, body, queue)
-    return job if isinstance(job, str) else "accepted"
+    if isinstance(job, str):
+        return job
+    held = sum(it.held for it in inflating.inflated)
+    assert len(job.arguments) <= (held or len(body.encode("utf-8", "surrogatepass"))), (
+        "arguments of more than was inflated"
+    )
+    return "accepted, of megabytes" if held >= 1_000_000 else "accepted"
 
 
 def _make_annotation(chance: Random) -> str:
@@ -232,7 +255,7 @@ TARGETS: Final[Mapping[str, Target]] = {
     "codec": Target(_make_arguments, _feed_codec, 15, materializes=True),
     "signature": Target(_make_sealed("signed", "signed by ed25519"), _feed_sealed, 15),
     "encryption": Target(_make_sealed("encrypted", "encrypted and signed", "all"), _feed_sealed, 15),
-    "compression": Target(_make_sealed("compressed"), _feed_compressed, 10),
+    "compression": Target(_make_compressed, _feed_compressed, 10),
     "answer": Target(_make_reply, feed_reply, 10, materializes=True),
     "annotation": Target(_make_annotation, _feed_annotation, 5),
 }

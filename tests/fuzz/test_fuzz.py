@@ -37,6 +37,48 @@ for name, feed in pranks.items():
     print(json.dumps([name, [finding.kind for finding in score.findings]]))
 """
 
+PLANTS = """
+import importlib, json, zlib
+from types import SimpleNamespace
+from tests.fuzz import playing, targets
+from sqsjobs.sealing import compression
+
+check, codec_of = targets._check, targets._decoded
+
+def obey(job):
+    module, _, name = job.task.rpartition(".")
+    try:
+        getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError, TypeError):
+        pass
+    check(job)
+
+class Careless:
+    def __init__(self):
+        self.real = zlib.decompressobj()
+        self.eof, self.unused_data = True, b""
+    def decompress(self, small, limit):
+        return self.real.decompress(small)
+
+def hoard(known, raw):
+    return codec_of(known, raw) + str(len(bytes(600_000)))
+
+plants = {
+    "an import by a message's word": (targets, "_check", obey, None),
+    "an inflater that stops too late": (compression, "zlib", SimpleNamespace(decompressobj=Careless, error=zlib.error), "compression"),
+    "a limit that was moved": (compression, "_allowed", lambda size: 16_000_000, "compression"),
+    "a codec that wants much for little": (targets, "_decoded", hoard, "codec"),
+}
+playing._prepare()
+for name, (module, word, planted, only) in plants.items():
+    genuine = getattr(module, word)
+    setattr(module, word, planted)
+    score = playing.play_all(range(1500), only)
+    setattr(module, word, genuine)
+    print(json.dumps([name, sorted({finding.kind for finding in score.findings})]))
+print(json.dumps(["nothing", [str(finding) for finding in playing.play_all(range(1500)).findings]]))
+"""
+
 
 def python(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -54,7 +96,10 @@ def test_twenty_thousand_inputs_find_nothing(tmp_path):
     assert told["found"] == {"crash": 0, "forgery": 0, "deed": 0, "slow": 0, "memory": 0}
     assert told["nonces"] == {"made": 20_000, "repeated": 0}
     assert told["inputs"] > 20_000 + 10 * 8 * 500
-    assert told["memory_measured"] > 50
+    assert told["memory_measured"] > 1000
+    assert told["inflated"]["measured"] > 200
+    assert told["inflated"]["largest"] == 4_194_304  # the limit: some met it, and some kept within it
+    assert told["targets"]["compression"]["outcomes"]["accepted, of megabytes"] > 5
     for name in ("envelope", "message", "codec", "signature", "encryption", "compression", "answer", "annotation"):
         outcomes = told["targets"][name]["outcomes"]
         accepted = sum(count for word, count in outcomes.items() if word.startswith("accepted"))
@@ -72,6 +117,18 @@ def test_the_rig_sees_what_must_not_be():
     assert seen["memory"] == ["memory"]
     assert seen["deed"] == ["crash", "deed"]
     assert seen["deed of another kind"] == ["deed"]
+
+
+def test_ordinary_inputs_find_what_was_planted():
+    """S16, I17: an import by a message's word, an inflater that holds too much, a limit that was moved, a codec that hoards."""
+    run = python("-c", PLANTS)
+    seen = dict(json.loads(line) for line in run.stdout.splitlines())
+    assert run.returncode == 0, run.stderr
+    assert seen["an import by a message's word"] == ["deed"]
+    assert seen["an inflater that stops too late"] == ["memory"]
+    assert seen["a limit that was moved"] == ["crash", "memory"]
+    assert seen["a codec that wants much for little"] == ["memory"]
+    assert seen["nothing"] == []
 
 
 def test_a_seed_is_one_input_everywhere():
