@@ -72,6 +72,8 @@ Reply = tuple[str, str, Ending]
 def reply_mutant(chance: Random) -> Reply:
     """Return what is almost an answer, and now and then one."""
     operation = chance.choice(OPERATIONS)
+    if not chance.randrange(20):
+        return operation, _doubled(operation, chance), Ending((), "stays")
     text = _framed(_body(operation, chance), chance)
     if chance.random() < 0.25:
         text = changed_text(text, chance, genuine(chance.choice(OPERATIONS)))
@@ -170,6 +172,12 @@ def _chunked(head: str, headers: list[str], body: str, chance: Random) -> str:
     told = "".join(f"{len(_bytes(chunk)):x}\r\n{chunk}\r\n" for chunk in chunks)
     end = chance.choice(("0\r\n\r\n", "0\r\n\r\n", "0\r\nX-Trailer: y\r\n\r\n", "00000000000000000\r\n\r\n", ""))
     return "\r\n".join([head, *headers, "Transfer-Encoding: chunked", "", told + end])
+
+
+def _doubled(operation: str, chance: Random) -> str:
+    """An answer, and behind it a part of one that nobody has asked for."""
+    second = genuine(chance.choice(OPERATIONS))
+    return genuine(operation) + second[: chance.randint(0, len(second))]
 
 
 def _ending(text: str, chance: Random) -> Ending:

@@ -7,7 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from tests.fuzz.playing import input_of
+from tests.fuzz.replies import Ending, genuine
+from tests.fuzz.wire import feed_reply
+
+from sqsjobs.transport.wire.connection import Connection
 
 ROOT = Path(__file__).parents[2]
 
@@ -137,3 +142,14 @@ def test_a_seed_is_one_input_everywhere():
     name, given = input_of(3_000_000_017)
     assert run.returncode == 0, run.stderr
     assert run.stdout.splitlines()[:2] == [f"{name}, seed 3000000017:", ascii(given)]
+
+
+def test_an_answer_that_is_another_s_is_seen(monkeypatch):
+    """The connection that is fed is one that would be used again with half an answer in it, had nobody closed it."""
+    answer = genuine("DeleteMessageBatch")
+    reply = ("DeleteMessageBatch", answer + answer[:-5], Ending((), "stays"))
+    assert feed_reply(reply) == "accepted"
+
+    monkeypatch.setattr(Connection, "close", lambda _: None)
+    with pytest.raises(AssertionError, match="an answer that is another's"):
+        feed_reply(reply)
