@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -15,9 +15,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 __all__ = ["cores", "progress_bars", "side_by_side"]
 
 T = TypeVar("T")
-
-_PARTS_OF_A_POOL: Final = 200
-"""Parts after which new processes take over: what they keep would add up to gigabytes in the longest runs."""
 
 
 def cores() -> int:
@@ -37,13 +34,6 @@ def side_by_side(
         for part in parts:
             yield len(part), work(part)
         return
-    for place in range(0, len(parts), _PARTS_OF_A_POOL):
-        yield from _in_a_pool(work, parts[place : place + _PARTS_OF_A_POOL], processes)
-
-
-def _in_a_pool(
-    work: Callable[[Sequence[int]], T], parts: Sequence[Sequence[int]], processes: int
-) -> Iterator[tuple[int, T]]:
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         working = {pool.submit(work, part): len(part) for part in parts}
         try:
