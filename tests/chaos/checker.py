@@ -101,12 +101,14 @@ def _sends(ledger: Ledger) -> Iterator[str]:
 
 
 def _lost(ledger: Ledger, letters: set[str]) -> Iterator[str]:
-    """I1: a job that was accepted has ended, or lies in the dead-letter queue."""
-    for number, outcomes in ledger.outcomes.items():
-        job = ledger.ids.get(number, "")
-        ended = any(run.how == "end" for run in ledger.runs.get(job, ()))
-        if "accepted" in outcomes and not ended and job not in letters:
-            yield f"I1: job {job} (number {number}) was accepted, has not ended and is no dead letter"
+    """I1: a job that was accepted, or ran whatever its sender was told, has ended, or lies in the dead-letter queue."""
+    taken = dict.fromkeys(ledger.runs, "ran")
+    taken |= {
+        ledger.ids.get(number, ""): "was accepted" for number, told in ledger.outcomes.items() if "accepted" in told
+    }
+    for job, what in taken.items():
+        if job not in letters and not any(run.how == "end" for run in ledger.runs.get(job, ())):
+            yield f"I1: job {job} {what}, has not ended and is no dead letter"
 
 
 def _judge(runs: list[Run], ledger: Ledger, checked: Checked, *, stored: bool) -> None:

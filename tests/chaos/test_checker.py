@@ -104,6 +104,7 @@ def test_a_job_that_has_not_ended_is_lost() -> None:
     assert found(sent(), *run(1, 2, "raised")) == ["I1"]
     assert found(sent(), letters=("job-0",)) == []
     assert found(sent(outcome="uncertain")) == []
+    assert found(sent(outcome="uncertain"), *run(1, 2, "raised")) == ["I1"]
     assert found(sent(), *run(1, 2)) == []
 
 
