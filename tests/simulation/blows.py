@@ -13,8 +13,8 @@ from tests.simulation.storm import OUTAGES, Storm
 
 __all__ = ["Blows"]
 
-_STEP = 0.3
-"""Seconds by which a clock is stepped: little enough that nothing promised depends on it."""
+_STEPS = (0.3, 5.0, 600.0)
+"""Seconds by which a clock is stepped, to and fro."""
 
 
 class Blows:
@@ -67,7 +67,7 @@ class Blows:
                 await self._last("cut off", machine.name, seconds)
                 self._storm.let_through(machine)
             case "step-clock":
-                machine.skew += self._random.choice((-_STEP, _STEP))
+                machine.skew += self._random.choice((-1, 1)) * self._random.choice(_STEPS)
                 self._ledger.counts["clock stepped"] += 1
                 self._ledger.tell(machine.name, f"its clock is now {machine.skew:+.1f} s wrong")
             case _:

@@ -51,7 +51,24 @@ def duplicates_of(ledger: Ledger, *, has_store: bool) -> Counter[str]:
             causes[cause] += 1
             if cause == "unexplained":
                 ledger.break_("I3", f"{ledger.name(job_id)} was run again for no reason", job_id)
+        _check_enough_causes(ledger, job_id, runs)
     return causes
+
+
+def _check_enough_causes(ledger: Ledger, job_id: str, runs: list[Run]) -> None:
+    """I3: a run that did not delete its message lets it come once more, and so does each fault, and each copy."""
+    kept = sum(1 for run in runs if run.settled != "delete" or _had_lost_it(run))
+    copies = ledger.copies[job_id]
+    faults = sum(len(receipt.faults) for copy in copies for receipt in ledger.receipts[copy.message_id])
+    most = len(copies) + kept + faults
+    if len(runs) > most:
+        text = f"{ledger.name(job_id)} was run {len(runs)} times, and there are reasons for {most}"
+        ledger.break_("I3", text, job_id)
+
+
+def _had_lost_it(run: Run) -> bool:
+    """Whether the lease of a run was over when its message was deleted: such a delete may do nothing."""
+    return run.receipt is not None and run.receipt.lost_at <= run.settled_at
 
 
 def _causes(ledger: Ledger, earlier: Run, later: Run, *, has_store: bool) -> Iterator[str]:
