@@ -47,7 +47,7 @@ seeded-bugs: $(VENV)/.dev ## whether the tests notice 35 bugs of others, put in 
 	@$(BIN)/python -m tests.seeded_bugs $(if $(LEDGER),--ledger '$(LEDGER)') $(ARGS)
 
 .PHONY: ledger
-ledger: $(VENV)/.dev ## all long forms, and one ledger of what they found: make ledger [SEEDS=] [INPUTS=] [MINUTES=] [ARGS='--only soak' or --help]
+ledger: $(VENV)/.dev ## the long forms of five rigs, all but properties, and one ledger: make ledger [SEEDS=] [INPUTS=] [MINUTES=] [ARGS='--only soak' or --help]
 	@$(BIN)/python -m tests.proof $(if $(SEEDS),--seeds $(SEEDS)) $(if $(INPUTS),--inputs $(INPUTS)) \
 		$(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
 

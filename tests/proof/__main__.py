@@ -1,4 +1,4 @@
-"""`python -m tests.proof`, or `make ledger`: runs the long forms of all rigs, and puts what they found together."""
+"""`python -m tests.proof`, or `make ledger`: runs the long forms of the rigs that keep a ledger, and puts what they found together."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from tests.proof.summary import line_of, merged, readable
 ROOT: Final = Path(__file__).parents[2]
 
 ABOUT = """\
-Run the long forms of all rigs, one after the other, and write what they found
-into one folder: each rig's own ledger, ledger.json with all of them and their
-sums (faults injected, runs, duplicates by cause, lost), and ledger.md for
-readers. About two hours and a half on 2 cores.
+Run the long forms of the rigs that keep a ledger (make properties keeps none),
+one after the other, and write what they found into one folder: each rig's own
+ledger, ledger.json with all of them and their sums (faults injected, runs,
+duplicates by cause, lost), and ledger.md for readers. About two hours and a
+half on 2 cores.
 """
 EXAMPLES = """\
 examples:

@@ -1,4 +1,4 @@
-"""The long forms: which rigs there are, the command of each, and what one number makes them longer or shorter."""
+"""The long forms that keep a ledger: which rigs there are, the command of each, and what one number makes them longer or shorter."""
 
 from __future__ import annotations
 
