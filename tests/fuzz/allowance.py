@@ -34,23 +34,21 @@ class Allowance:
 
     Attributes:
         given: bytes of it.
-        memory_per_byte: bytes of memory for each of those, at least.
         wide: whether strings of it may take more than a byte for each.
         inflated: what came of it.
         values: Python values that are made of it.
     """
 
     given: int
-    memory_per_byte: int = _MEMORY
     wide: bool = False
     inflated: Sequence[Inflated] = ()
     values: int = 0
 
     @classmethod
-    def of(cls, raw: bytes, inflated: Sequence[Inflated], *, memory: int, materializes: bool) -> Allowance:
-        """Return what an input may take; `memory`: for each byte of it; `materializes`: where values are made of it."""
+    def of(cls, raw: bytes, inflated: Sequence[Inflated], *, materializes: bool) -> Allowance:
+        """Return what an input may take; `materializes`: where values are made of it."""
         values = min(_MOST_VALUES, 1 + sum(raw.count(sign) for sign in b"[{,")) if materializes else 0
-        return cls(len(raw), memory, is_wide(raw), tuple(inflated), values)
+        return cls(len(raw), is_wide(raw), tuple(inflated), values)
 
     @property
     def content(self) -> int:
@@ -66,7 +64,7 @@ class Allowance:
     def memory(self) -> int:
         """Bytes."""
         inflated = sum(it.held * _memory_per_byte(wide=it.wide) for it in self.inflated)
-        given = self.given * max(self.memory_per_byte, _memory_per_byte(wide=self.wide))
+        given = self.given * _memory_per_byte(wide=self.wide)
         return _BASE + given + inflated + _MEMORY_PER_VALUE * self.values
 
 

@@ -102,7 +102,7 @@ def play(seed: int, score: Score, only: str | None = None) -> str:
     target = TARGETS[name]
     guard.deeds.clear()
     outcome, seconds, problem = _fed(target, given)
-    allowed = Allowance.of(_raw_of(given), inflating.inflated, memory=target.memory, materializes=target.materializes)
+    allowed = Allowance.of(_raw_of(given), inflating.inflated, materializes=target.materializes)
     for _ in range(_TRIES - 1):
         if seconds > allowed.seconds and not problem:
             seconds = min(seconds, _fed(target, given)[1])

@@ -167,8 +167,7 @@ def _unmeasured(head: str, headers: list[str], body: str, _: Random) -> str:
 
 
 def _chunked(head: str, headers: list[str], body: str, chance: Random) -> str:
-    # Each chunk is a value of Python until the answer is whole: linear, and yet some twelve times what a tiny one is in the text.
-    size = chance.choice((1, 7, 100, 4096)) if len(body) < 2000 else chance.choice((100, 4096))
+    size = chance.choice((1, 7, 100, 4096))
     chunks = (body[start : start + size] for start in range(0, len(body), size))
     told = "".join(f"{len(_bytes(chunk)):x}\r\n{chunk}\r\n" for chunk in chunks)
     end = chance.choice(("0\r\n\r\n", "0\r\n\r\n", "0\r\nX-Trailer: y\r\n\r\n", "00000000000000000\r\n\r\n", ""))

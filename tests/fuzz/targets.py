@@ -45,14 +45,12 @@ class Target:
         feed: what takes it; returns a word for the tally.
         share: of a hundred inputs.
         materializes: whether it makes Python values of the content, which take more memory than their text.
-        memory: bytes that it may take for each byte of its input.
     """
 
     make: Callable[[Random], Any]
     feed: Callable[[Any], str]
     share: int
     materializes: bool = False
-    memory: int = 4
 
 
 # The tasks of a worker -------------------------------------------------------------------------------
@@ -258,7 +256,7 @@ TARGETS: Final[Mapping[str, Target]] = {
     "signature": Target(_make_sealed("signed", "signed by ed25519"), _feed_sealed, 15),
     "encryption": Target(_make_sealed("encrypted", "encrypted and signed", "all"), _feed_sealed, 15),
     "compression": Target(_make_compressed, _feed_compressed, 10),
-    "answer": Target(_make_reply, feed_reply, 10, materializes=True, memory=24),
+    "answer": Target(_make_reply, feed_reply, 10, materializes=True),
     "annotation": Target(_make_annotation, _feed_annotation, 5),
 }
 """All of them, by name; their shares are of a hundred."""

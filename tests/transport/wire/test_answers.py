@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 
 import pytest
 from tests.transport.wire.scripted import BODY, Peer, Script, answer, answers, chunked, request, unmeasured, wired
@@ -50,6 +51,20 @@ async def test_an_answer_is_whole_when_it_comes_byte_by_byte(way: str) -> None:
 
     async with wired(play) as (_, connections):
         assert (await connections.request(request())).body == BODY
+
+
+async def test_an_answer_in_tiny_chunks_takes_no_more_memory_than_its_bytes() -> None:
+    body = b"ab" * 150_000
+    whole = chunked(*(body[start : start + 2] for start in range(0, len(body), 2)))
+    async with wired(answers(whole)) as (_, connections):
+        tracemalloc.start()
+        try:
+            got = await connections.request(request())
+            _, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert got.body == body
+    assert most < 3 * len(whole)
 
 
 async def test_trailers_mean_nothing() -> None:

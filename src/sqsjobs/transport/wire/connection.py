@@ -59,9 +59,18 @@ class _Exchange(msgspec.Struct, eq=False):
 
     answer: asyncio.Future[Answer]
     headers: dict[bytes, bytes] = {}
-    body: list[bytes] = []
+    body: bytes | bytearray = b""
     size: int = 0
     in_body: bool = False
+
+    def take(self, piece: bytes) -> None:
+        """Put a piece of the body behind what is there: however small the pieces, they take no more than their bytes."""
+        if not self.body:
+            self.body = piece
+            return
+        if isinstance(self.body, bytes):
+            self.body = bytearray(self.body)
+        self.body += piece
 
     @property
     def ends_with_connection(self) -> bool:
@@ -176,7 +185,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def on_body(self, body: bytes) -> None:
         if self._exchange is not None:
-            self._exchange.body.append(body)
+            self._exchange.take(body)
 
     def on_message_complete(self) -> None:
         exchange = self._exchange
@@ -193,8 +202,7 @@ class Connection(asyncio.BufferedProtocol):
         if not (self._parser.should_keep_alive() and self._is_flushed()):
             self.close()
         if not exchange.answer.done():
-            status, body = self._parser.get_status_code(), exchange.body
-            answer = Answer(status, exchange.headers, body[0] if len(body) == 1 else b"".join(body))
+            answer = Answer(self._parser.get_status_code(), exchange.headers, bytes(exchange.body))
             exchange.answer.set_result(answer)
 
     def _is_flushed(self) -> bool:
