@@ -22,9 +22,10 @@ def measure(bench: Bench, contestant: Contestant) -> Figures:
     queue = setting.queues[0]
     bench.server.create(queue)
     window = bench.seconds(WINDOW)
+    began = time.monotonic()
     with contestant.work(setting) as worker:
         ready(worker, bench.server, queue)
-        started = worker.cpu
+        started, waited = worker.cpu, time.monotonic() - began
         time.sleep(_SETTLE)
         bench.server.counts()
         cpu = worker.cpu
@@ -35,6 +36,7 @@ def measure(bench: Bench, contestant: Contestant) -> Figures:
             "cpu": cpu / window * 60e3,
             "resident": worker.resident,
             "started": started,
+            "waited": waited,
         }
 
 
@@ -48,6 +50,7 @@ IDLE = Workload(
         Figure("cpu", "ms of CPU a minute"),
         Figure("resident", "memory (RSS), MiB"),
         Figure("started", "CPU until its first poll, s", 2),
+        Figure("waited", "seconds until its first poll", 2),
     ),
     measure,
     again=(SQSJOBS,),
