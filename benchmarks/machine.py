@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,7 +12,6 @@ from pathlib import Path
 __all__ = [
     "SERVER_CORE",
     "WORKER_CORE",
-    "commit",
     "cpu_seconds",
     "describe",
     "family",
@@ -84,12 +82,6 @@ def _status(pid: int, name: str) -> float:
             if line.startswith(name):
                 return int(line.split()[1]) / 1024
     return 0.0
-
-
-def commit() -> str:
-    """Return which commit this is, with a + where files have changed since; nothing where git does not know."""
-    asked = ["git", "describe", "--always", "--abbrev=7", "--exclude=*", "--dirty=+"]
-    return subprocess.run(asked, capture_output=True, text=True, check=False, cwd=Path(__file__).parent).stdout.strip()
 
 
 def stolen() -> float:

@@ -20,7 +20,7 @@ class Stamp:
 
     Attributes:
         date: when.
-        commit: of what; with a + where files were changed since.
+        commit: of what, as `git describe` says it.
         stolen: share of the time of all cores, in which another guest of the host ran where this machine wanted to;
             None where nobody looked.
     """

@@ -7,15 +7,15 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from tests.proof.stamp import stamp
 
 from benchmarks.contestants import Contestant
 from benchmarks.house import server
-from benchmarks.machine import commit, stolen
+from benchmarks.machine import stolen
 from benchmarks.results import Results, Stamp
 from benchmarks.workloads.workload import Bench, Workload
 
@@ -38,12 +38,12 @@ class _Stamping:
     """Tells at any moment of a run what it is, and how much of its time was stolen until then."""
 
     def __init__(self) -> None:
-        self._date, self._commit = f"{datetime.now(UTC):%Y-%m-%d}", commit()
+        self._made = stamp("bench")
         self._began, self._stolen = time.monotonic(), stolen()
 
     def now(self) -> Stamp:
         passed = (time.monotonic() - self._began) * (os.cpu_count() or 1)
-        return Stamp(self._date, self._commit, (stolen() - self._stolen) / passed)
+        return Stamp(self._made["date"][:10], self._made["commit"], (stolen() - self._stolen) / passed)
 
 
 def run(

@@ -46,7 +46,7 @@ from benchmarks.house import ROOT, server
 from benchmarks.machine import WORKER_CORE, describe, on_core
 from benchmarks.report.page import put_between_markers
 from sqsjobs.transport.address import SqsEndpoint
-from sqsjobs.transport.received import ReceivedMessage
+from sqsjobs.transport.answers import ReceivedMessage
 from sqsjobs.transport.sqs_client import open_session
 from sqsjobs.transport.sqs_options import Timeouts, Wire
 from sqsjobs.transport.wire.signing import Credentials, Signer

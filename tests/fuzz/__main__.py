@@ -23,8 +23,9 @@ from sqsjobs.sealing.message_key import MessageKey
 
 ABOUT = """\
 Feed everything that reads a message with inputs that are almost right, or very wrong: the envelope decoder, the codec,
-signatures, encryption, compression, dead letters' annotations, and SQS's answers over the lean wire. None may crash, be forged, be accepted where it was
-changed, import, run or open anything, take more than 50 ms of processor time, or memory beyond its size.
+signatures, encryption, compression, dead letters' annotations, and SQS's answers over the lean wire. None may crash, be
+forged, be accepted where it was changed, import, run or open anything, take more than 50 ms of processor time for each
+MiB, or memory beyond its size.
 """
 EXAMPLES = """\
 examples:

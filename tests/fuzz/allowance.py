@@ -21,8 +21,8 @@ _WIDE_MEMORY: Final = 12
 """… or, where that is not ASCII, or escaped: if one character is beyond U+FFFF, Python's string takes four bytes for each of its
 characters, and UTF-8 is made of it in a buffer of that size. A string is made of the body, and one of what it holds."""
 _BASE: Final = 393_216
-"""Bytes of memory for whatever its size. What inflates to little more than 352 KiB needs nearly all: zlib's object gives out blocks of 32, 64,
-256 and 1,024 KiB, and joins them in the end."""
+"""Bytes of memory for whatever its size. What inflates to little more than 352 KiB needs nearly all: Python's zlib writes into blocks of
+32, 64, 256 and 1,024 KiB, which it joins in the end (CPython, pycore_blocks_output_buffer.h)."""
 _MEMORY_PER_VALUE: Final = 128
 """Bytes for each value: an empty object is three bytes of text with its comma, and 64 in Python; one with a member, 184."""
 _MOST_VALUES: Final = 100_000

@@ -25,13 +25,14 @@ from botocore.httpsession import get_cert_path
 
 from sqsjobs.errors import ConfigurationError, TransportError
 from sqsjobs.transport.address import SqsEndpoint, check_url
+from sqsjobs.transport.answers import UNREADABLE, read_answer
 from sqsjobs.transport.aws_errors import FAILURES, transport_error, unusable
 from sqsjobs.transport.aws_models import model_loader
 from sqsjobs.transport.base import MAX_BATCH_BYTES, SqsCalled, WireChosen
 from sqsjobs.transport.server_time import ServerTime
 from sqsjobs.transport.sqs_errors import is_about_the_credentials
 from sqsjobs.transport.sqs_options import Timeouts, Wire
-from sqsjobs.transport.wire.client import HOT, UNREADABLE, LeanClient, no_sqs, read_answer
+from sqsjobs.transport.wire.client import HOT, LeanClient, no_sqs
 from sqsjobs.transport.wire.opening import SessionCredentials, obstacle, open_lean
 
 __all__ = [
@@ -145,21 +146,11 @@ class SqsSession:
 
         A call may be silent for `longest_wait` seconds besides its timeout; the deadlines of calls are their own.
         """
-        config = AioConfig(
-            connect_timeout=timeouts.connect,
-            read_timeout=timeouts.read + longest_wait,
-            max_pool_connections=connections,
-            retries={"total_max_attempts": 1},  # ours are visible, jittered, and bounded by the one who calls
-            # These three cost nothing and save a fifth of a call's CPU (the User-Agent is built twice a call).
-            user_agent="sqsjobs",
-            parameter_validation=False,
-            connector_args={"keepalive_timeout": KEEPALIVE},
-        )
         opening = self.session.client(
             "sqs",
             region_name=self.endpoint.region,
             endpoint_url=self.endpoint.endpoint_url,
-            config=config,
+            config=_config(connections, timeouts, longest_wait),
             verify=False if self._in_the_clear else None,
             **self.stand_ins,
         )
@@ -211,6 +202,18 @@ class SqsSession:
     def _in_the_clear(self) -> bool:
         """Whether there is no TLS, and so no bundle of certificates to load: 40 ms a client, in the event loop."""
         return (self.endpoint.endpoint_url or "").startswith("http://")
+
+
+def _config(connections: int, timeouts: Timeouts, longest_wait: float) -> AioConfig:
+    return AioConfig(
+        connect_timeout=timeouts.connect,
+        read_timeout=timeouts.read + longest_wait,
+        max_pool_connections=connections,
+        retries={"total_max_attempts": 1},  # ours are visible, jittered, and bounded by the one who calls
+        user_agent="sqsjobs",  # botocore's own is built twice a call
+        parameter_validation=False,
+        connector_args={"keepalive_timeout": KEEPALIVE},
+    )
 
 
 def check_certificates(http: Any) -> None:

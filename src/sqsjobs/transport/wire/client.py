@@ -9,15 +9,14 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from sqsjobs.errors import AccessDenied, RequestRejected, TransportError, TransportUnavailable
-from sqsjobs.transport.batched import read_batch
-from sqsjobs.transport.received import read_received
+from sqsjobs.transport.answers import UNREADABLE, read_answer
 from sqsjobs.transport.server_time import ServerTime, dated
 from sqsjobs.transport.sqs_errors import answered_error, is_about_the_clock
 from sqsjobs.transport.wire.connection import Answer, NoAnswer, Request
 from sqsjobs.transport.wire.pool import Connections
 from sqsjobs.transport.wire.signing import Credentials, Signer, UnusableCredentials
 
-__all__ = ["HOT", "UNREADABLE", "CredentialSource", "LeanClient", "no_sqs", "read_answer"]
+__all__ = ["HOT", "CredentialSource", "LeanClient", "no_sqs"]
 
 HOT: Final = frozenset(
     {
@@ -33,7 +32,6 @@ HOT: Final = frozenset(
 """The operations that are spoken here."""
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class _Refusal(msgspec.Struct, frozen=True, gc=False):
@@ -46,9 +44,6 @@ class _Refusal(msgspec.Struct, frozen=True, gc=False):
 
 
 _decode_refusal = msgspec.json.Decoder(_Refusal).decode
-
-UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What decoding raises where an answer is not the JSON that it should be."""
 
 
 class CredentialSource(Protocol):
@@ -155,19 +150,6 @@ def _contents(answer: Answer, operation: str, queue: str) -> Mapping[str, Any]:
         return read_answer(operation, answer.body)
     except UNREADABLE as error:
         raise no_sqs(f"what cannot be read ({error})", operation, queue) from error
-
-
-def read_answer(operation: str, body: bytes) -> Mapping[str, Any]:
-    """Return the contents of an answer to `operation`; messages as `ReceivedMessage`.
-
-    Raises:
-        DecodeError, UnicodeDecodeError, RecursionError: if it is none (`UNREADABLE`).
-    """
-    if operation == "ReceiveMessage":
-        return {"Messages": read_received(body)}
-    if operation.endswith("Batch"):
-        return read_batch(body)
-    return _decode(body) if body else {}
 
 
 def no_sqs(kind: str, operation: str, queue: str) -> TransportUnavailable:

@@ -1,4 +1,4 @@
-"""The answer to ReceiveMessage, read into types in one step: what nobody asked for is skipped, what is wrong is refused.
+"""Answers of SQS to the frequent calls, read into types in one step: what nobody asked for is skipped, what is wrong is refused.
 
 Null stands for what is absent, as it does for botocore: some servers answer it.
 """
@@ -6,13 +6,16 @@ Null stands for what is absent, as it does for botocore: some servers answer it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Any, Final, NotRequired, TypeAlias, TypedDict
 
 import msgspec
 
 from sqsjobs.transport.base import NO_ATTRIBUTES, Delivery
 
-__all__ = ["ReceivedMessage", "read_received"]
+__all__ = ["UNREADABLE", "ReceivedMessage", "read_answer"]
+
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What reading raises where an answer is no JSON, not UTF-8, nested too deeply, or not what SQS answers."""
 
 _Number: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 """A count, or milliseconds since 1970: a text in JSON."""
@@ -77,14 +80,36 @@ class _Received(msgspec.Struct):
     messages: list[ReceivedMessage] | None = msgspec.field(name="Messages", default=None)
 
 
-_decode: Final = msgspec.json.Decoder(_Received, strict=False).decode
+class _Done(TypedDict):
+    Id: str
+    MessageId: NotRequired[str]
 
 
-def read_received(body: bytes) -> list[ReceivedMessage]:
-    """Return the messages of an answer's body.
+class _Failed(TypedDict):
+    Id: str
+    Code: str
+    Message: NotRequired[str | None]
+    SenderFault: NotRequired[bool | None]
+
+
+class _Batch(TypedDict):
+    Successful: NotRequired[list[_Done] | None]
+    Failed: NotRequired[list[_Failed] | None]
+
+
+_read_received: Final = msgspec.json.Decoder(_Received, strict=False).decode
+_read_batch: Final = msgspec.json.Decoder(_Batch).decode
+_read_other: Final = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def read_answer(operation: str, body: bytes) -> Mapping[str, Any]:
+    """Return the contents of an answer to `operation`; messages as `ReceivedMessage`, of a batch the lists that are there.
 
     Raises:
-        msgspec.DecodeError: for what is no JSON, or not what SQS answers.
-        UnicodeDecodeError, RecursionError: for JSON that is not UTF-8, or nested too deeply.
+        msgspec.DecodeError, UnicodeDecodeError, RecursionError: if it is none (`UNREADABLE`).
     """
-    return _decode(body).messages or []
+    if operation == "ReceiveMessage":
+        return {"Messages": _read_received(body).messages or []}
+    if operation.endswith("Batch"):
+        return {name: entries for name, entries in _read_batch(body).items() if entries is not None}
+    return _read_other(body) if body else {}
