@@ -40,6 +40,8 @@ from benchmarks.workloads.workload import Bench
 
 TURNS = 5
 """In which everything is looked at, one after the other."""
+WATCHED_TURNS = 15
+"""The same, for ways of watching: what they cost is small beside what the machine varies by."""
 SPY = Path(OTHERS).parent / "py-spy"
 _QUIET = ("--log-level", "warning")
 _METRICS = ("--metrics-port", "0", "--metrics-host", "127.0.0.1")
@@ -132,7 +134,7 @@ def main() -> None:
             partial(look, bench, SQSJOBS, jobs, rate), partial(look, bench, SQSJOBS, jobs, rate, waiting=True)
         )
         plain, bare = in_turns(*(partial(look, bench, it, jobs // 2, rate) for it in (PLAIN, BARE)))
-        costs = in_turns(*(partial(cost, bench, options, jobs) for _, options in WATCHED))
+        costs = in_turns(*(partial(cost, bench, options, jobs) for _, options in WATCHED), turns=WATCHED_TURNS)
         watched = [(name, it.per_job) for (name, _), it in zip(WATCHED, costs, strict=True)]
         profile = Profile(seen, waiting, plain, bare, watched, list(bare_waits()))
     for header, body in profile.tables():
@@ -148,12 +150,12 @@ def main() -> None:
         put_between_markers(ROOT / "docs" / "benchmarks.md", "profile", text)
 
 
-def in_turns(*looks: Callable[[], Seen]) -> list[Seen]:
+def in_turns(*looks: Callable[[], Seen], turns: int = TURNS) -> list[Seen]:
     """Look at several things in turns, as the machine is not always equally fast; return all of each, with the median cost."""
-    turns = [[look() for look in looks] for _ in range(TURNS)]
+    seen = [[look() for look in looks] for _ in range(turns)]
     return [
         Seen(median(it.per_job for it in every), [stack for it in every for stack in it.stacks])
-        for every in zip(*turns, strict=True)
+        for every in zip(*seen, strict=True)
     ]
 
 

@@ -28,11 +28,18 @@ async def work() -> None:
 async def _consume(transport: SqsTransport, queue: str) -> None:
     while True:
         deliveries = await transport.receive(queue, limit=10, wait=WAIT, visibility=60)
-        for delivery in deliveries:
-            job = json.loads(delivery.body)
-            await TASKS[job["task"]](**job["args"])
+        if TASK == "io":
+            await asyncio.gather(*(_run(delivery.body) for delivery in deliveries))
+        else:  # tasks of their own are for jobs that wait
+            for delivery in deliveries:
+                await _run(delivery.body)
         if deliveries:
             await transport.delete(queue, [delivery.receipt_handle for delivery in deliveries])
+
+
+async def _run(body: str) -> None:
+    job = json.loads(body)
+    await TASKS[job["task"]](**job["args"])
 
 
 async def send() -> None:

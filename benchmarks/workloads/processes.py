@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from statistics import harmonic_mean, mean
 
 from benchmarks.child import Child
 from benchmarks.contestants import BARE, SQSJOBS, Contestant, Setting
@@ -16,13 +17,13 @@ __all__ = ["TWO_PROCESSES"]
 
 
 def measure(bench: Bench, contestant: Contestant) -> Figures:
-    """Drain one queue with one process, then two queues with two."""
+    """Drain one queue with one process, then two queues with two, then one with one again."""
     server, jobs = bench.server, bench.jobs(20_000)
     first = bench.setting(contestant)
     second = bench.setting(contestant, purpose="second")
     for setting in (first, second):
         fill(bench, contestant, setting, jobs)
-    alone = drain(bench, contestant, first, jobs)
+    before = drain(bench, contestant, first, jobs)
     with _pair(contestant, first, second) as (one, two):
         pair = ((one, first.queues[0]), (two, second.queues[0]))
         for worker, queue in pair:
@@ -31,13 +32,15 @@ def measure(bench: Bench, contestant: Contestant) -> Figures:
         began = [server.restart(queue, jobs) for _, queue in pair]
         ended = [finished(worker, server, queue, jobs) for worker, queue in pair]
         cpu = _cpu(one, two) - cpu
-    both = 2 * jobs / (max(ended) - min(began))
+    after = drain(bench, contestant, first, jobs)
+    both, per_job = 2 * jobs / (max(ended) - min(began)), cpu / 2 / jobs * 1e6
+    alone = mean([before.cpu_per_job, after.cpu_per_job])
     return {
-        "ratio": both / alone.rate,
-        "cpu_ratio": cpu / 2 / jobs * 1e6 / alone.cpu_per_job,
+        "ratio": both / harmonic_mean([before.rate, after.rate]),
+        "cpu_ratio": per_job / alone,
         "rate": both,
-        "cpu": cpu / 2 / jobs * 1e6,
-        "cpu_alone": alone.cpu_per_job,
+        "cpu": per_job,
+        "cpu_alone": alone,
     }
 
 
@@ -60,7 +63,7 @@ def _cpu(*workers: Child) -> float:
 TWO_PROCESSES = Workload(
     "processes",
     "Two processes on two queues",
-    "20,000 no-op jobs each, at the same time, against one process on one queue. sqsjobs is one worker with "
+    "20,000 no-op jobs each, at the same time, against one process on one queue just before and after. sqsjobs is one worker with "
     "`--processes 2` and both queues, and the process that watches over the two is counted; the bare loops are two programs with "
     "a queue each. With two cores, one of them is the server's, too: then the CPU of a job is what tells.",
     (
