@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from statistics import harmonic_mean
+from statistics import harmonic_mean, mean
 
 from benchmarks.contestants import BARE, PLAIN, SQSJOBS, TASKIQ, Contestant
 from benchmarks.workloads.draining import fill, warm_up, work_off
@@ -30,7 +30,15 @@ def measure(bench: Bench, contestant: Contestant) -> Figures:
             server.delay(0)
         after = work_off(worker, server, queue, jobs)
     near = harmonic_mean([before.rate, after.rate])  # of as many jobs each: all of them in all of the time
-    return {"ratio": far.rate / near * 100, "near": near, "far": far.rate, "calls": far.calls_per_job}
+    return {
+        "ratio": far.rate / near * 100,
+        "near": near,
+        "far": far.rate,
+        "near_cpu": mean([before.cpu_per_job, after.cpu_per_job]),
+        "far_cpu": far.cpu_per_job,
+        "busy": far.cpu / far.seconds * 100,
+        "calls": far.calls_per_job,
+    }
 
 
 def _jobs(contestant: Contestant) -> int:
@@ -50,6 +58,9 @@ DISTANCE = Workload(
         Figure("ratio", "of the throughput without, %"),
         Figure("near", "jobs/s without"),
         Figure("far", "jobs/s with"),
+        Figure("near_cpu", "µs of CPU a job without", 1),
+        Figure("far_cpu", "µs with", 1),
+        Figure("busy", "its core busy with, %"),
         Figure("calls", "SQS calls a job with", 3),
     ),
     measure,

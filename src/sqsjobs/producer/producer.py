@@ -7,7 +7,7 @@ so that a worker with a job store knows a second copy by it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -196,12 +196,17 @@ class Producer:
 
     async def _send_all(self, entries: Sequence[Outgoing]) -> Sequence[SendOutcome]:
         # First all records, then all messages: messages are submitted in order, however long each record takes.
-        outcomes = await asyncio.gather(*map(self._admit, entries))
+        outcomes: Sequence[SendOutcome | None]
+        deliver: Callable[[Outgoing], Awaitable[SendOutcome]]
+        if self._at_once:
+            outcomes, deliver = [self._unsendable(entry) for entry in entries], self._submitted
+        else:
+            outcomes, deliver = await asyncio.gather(*map(self._admit, entries)), self._deliver
         for entry, outcome in zip(entries, outcomes, strict=True):
             if isinstance(outcome, NotEnqueued):
                 entry.stop_followers()
         admitted = [entry for entry, outcome in zip(entries, outcomes, strict=True) if not outcome]
-        delivered = iter(await asyncio.gather(*map(self._deliver, admitted)))
+        delivered = iter(await asyncio.gather(*map(deliver, admitted)))
         return [outcome or next(delivered) for outcome in outcomes]
 
     # One job, step by step ---------------------------------------------------------------------------
