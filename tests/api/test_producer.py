@@ -98,6 +98,21 @@ async def test_concurrent_sends_share_requests():
     assert Counter(type(event) for event in rig.events) == {JobEnqueued: 25}
 
 
+async def test_many_jobs_for_which_nothing_is_waited_take_no_task_each():
+    tasks = []
+
+    def counting(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
+        tasks.append(coroutine)
+        return asyncio.Task(coroutine, loop=loop, **options)
+
+    async with Rig() as rig:
+        asyncio.get_running_loop().set_task_factory(counting)
+        outcomes = await rig.send_many(call(n) for n in range(100))
+    assert all(isinstance(outcome, Enqueued) for outcome in outcomes)
+    assert rig.queued() == list(range(100))
+    assert len(tasks) <= len(rig.transport.requests) + 1
+
+
 async def test_the_message_is_the_whole_job():
     async with Rig() as rig:
         outcome = await rig.send(call(7, delay=0.2, group="tenant", headers={"h": "v"}))
